@@ -339,7 +339,9 @@ def _grid(degree: int) -> tuple[np.ndarray, np.ndarray]:
     """Equidistant points of the circle (M, 2), and the projection (2P + 1, M) of samples there onto the monomials m."""
     count = 4 * degree
     angle = 2 * np.pi * np.arange(count) / count
-    chebyshev = np.zeros((2 * degree + 1,) * 2)  # cos(a t) = T_a(cos t) and sin(a t) = sin t U_(a-1)(cos t), in monomials
+    chebyshev = np.zeros(
+        (2 * degree + 1,) * 2
+    )  # cos(a t) = T_a(cos t) and sin(a t) = sin t U_(a-1)(cos t), in monomials
     samples = np.zeros((2 * degree + 1, count))
     for a in range(degree + 1):
         t_a = np.polynomial.chebyshev.cheb2poly(np.eye(degree + 1)[a])

@@ -1,0 +1,169 @@
+"""The catalogue: which videos there are, and what is known of each. Labels go by video id, never by position."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from data.errors import UserError
+
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv"}  # fmt: skip
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
+COLUMNS = ("video", "label", "split", "class", "start", "end")
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video. `None` stands for what is not known."""
+
+    id: str  # path below the folder of videos, without suffix
+    path: Path | None = None  # a file, or a folder of images
+    label: int | None = None  # 1 abnormal, 0 normal
+    split: str | None = None  # "train" or "test"
+    intervals: tuple[tuple[int, int], ...] | None = None  # abnormal frames, 1-based, inclusive
+    kind: str = ""  # class of the anomaly
+
+
+def find_videos(root: Path) -> list[Video]:
+    """All video files and folders of images below `root`, or the one file `root`, in order of their ids.
+
+    Raises:
+        UserError: no such folder, no video in it, or two of the same id.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise UserError(root, "does not exist", "give a folder of videos with --videos")
+    paths, other = [root] if root.is_file() else sorted(root.rglob("*")), set()
+    found: dict[str, Path] = {}
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix in IMAGE_SUFFIXES and path.parent != root:
+            video, id = path.parent, path.parent.relative_to(root)
+        elif suffix in VIDEO_SUFFIXES and not path.is_dir():
+            video, id = path, Path(path.name if path == root else path.relative_to(root)).with_suffix("")
+        else:
+            other.update({suffix or path.name} if path.is_file() else ())
+            continue
+        if found.setdefault(id.as_posix(), video) != video:
+            raise UserError(video, f"has the same id as {found[id.as_posix()]}", "rename or move one of the two")
+    if not found:
+        seen = f"only {', '.join(sorted(other))}" if other else "it is empty"
+        raise UserError(
+            root, f"has no video ({seen})", f"known are {' '.join(sorted(VIDEO_SUFFIXES))} and image folders"
+        )
+    return [Video(id, path) for id, path in sorted(found.items())]
+
+
+class Names:
+    """Finds the id that a name from an annotation means: the id itself, or the one id that ends in the name's parts."""
+
+    def __init__(self, ids: Iterable[str]):
+        self._by_last = defaultdict(list)
+        for id in ids:
+            self._by_last[id.split("/")[-1]].append(id)
+
+    def find(self, name: str) -> str | None:
+        """The id, or None if there is none. A suffix known for videos may be given or left out.
+
+        Raises:
+            UserError: the name fits several ids.
+        """
+        path = Path(name.strip())
+        parts = path.with_suffix("").parts if path.suffix.lower() in VIDEO_SUFFIXES else path.parts
+        fits = [id for id in self._by_last[parts[-1]] if _ends_alike(id.split("/"), parts)] if parts else []
+        exact = [id for id in fits if id == "/".join(parts)]
+        if len(fits) > 1 and not exact:
+            raise UserError(name, f"means several videos: {', '.join(fits)}", "name the folder too")
+        return (exact or fits or [None])[0]
+
+
+def _ends_alike(one, other) -> bool:
+    shorter = min(len(one), len(other))
+    return tuple(one[-shorter:]) == tuple(other[-shorter:])
+
+
+def read_labels(path: Path) -> list[Video]:
+    """The general form: a CSV `video,label,split,start,end` and optionally `class`; several rows for several intervals.
+
+    Frames count from 1 and `end` is included. `label` is 1 or 0 (or abnormal, normal), or empty where not known; `split` is train,
+    test or empty. A normal video has no intervals; an abnormal one without any has unknown ones.
+
+    Raises:
+        UserError: unreadable, a missing column, a wrong or contradictory value; with the line.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            path, f"cannot be read ({error})", f"give a CSV file with columns {','.join(COLUMNS)}"
+        ) from None
+    if not rows or not {"video", "label"} <= set(rows[0]):
+        raise UserError(path, "has no columns 'video' and 'label', or no row", f"the first line is {','.join(COLUMNS)}")
+    videos: dict[str, Video] = {}
+    for line, row in enumerate(rows, 2):
+        video = _read_row(f"{path}, line {line}", {key: (value or "").strip() for key, value in row.items() if key})
+        before = videos.get(video.id)
+        if before:
+            if (
+                (before.label, before.split) != (video.label, video.split)
+                or not before.intervals
+                or not video.intervals
+            ):
+                raise UserError(f"{path}, line {line}", f"{video.id} stands there twice", "several rows are for several intervals of one video")  # fmt: skip
+            video = replace(video, intervals=before.intervals + video.intervals)
+        videos[video.id] = video
+    return list(videos.values())
+
+
+def _read_row(where: str, row: dict[str, str]) -> Video:
+    label = {"1": 1, "abnormal": 1, "0": 0, "normal": 0, "": None}.get(row["label"].lower(), row["label"])
+    split = row.get("split", "").lower() or None
+    if not row["video"]:
+        raise UserError(where, "names no video", "fill the column 'video'")
+    if isinstance(label, str):
+        raise UserError(where, f"label {label!r}", "give 1 (abnormal), 0 (normal) or nothing")
+    if split not in (None, *SPLITS):
+        raise UserError(where, f"split {split!r}", "give train, test or nothing")
+    start, end = row.get("start", ""), row.get("end", "")
+    intervals = () if label == 0 else None
+    if start or end:
+        if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
+            raise UserError(where, f"interval {start!r} to {end!r}", "give first and last abnormal frame, from 1")
+        if label != 1:
+            raise UserError(where, "has an interval but is not labelled abnormal", "set label 1 or leave it out")
+        intervals = ((int(start), int(end)),)
+    return Video(row["video"], None, label, split, intervals, row.get("class", ""))
+
+
+def write_labels(path: Path, videos: Iterable[Video]) -> None:
+    """Write what `read_labels` reads."""
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(COLUMNS)
+        for video in videos:
+            known = (video.id, "" if video.label is None else video.label, video.split or "", video.kind)
+            out.writerows((*known, *interval) for interval in video.intervals or (("", ""),))
+
+
+def with_labels(videos: list[Video], labelled: list[Video], source) -> list[Video]:
+    """`videos` with what `labelled` says of them; a video it does not name keeps its unknowns.
+
+    Raises:
+        UserError: a labelled video is not among `videos`, or two labels mean the same one.
+    """
+    names, known, missing = Names(video.id for video in videos), {}, []
+    for entry in labelled:
+        id = names.find(entry.id)
+        if id is None:
+            missing.append(entry.id)
+        elif id in known:
+            raise UserError(source, f"labels {id} twice", "keep one of the two")
+        else:
+            known[id] = entry
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise UserError(source, f"names videos that are not there: {', '.join(missing[:5])}{more}", "remove the rows or add the files")  # fmt: skip
+    return [replace(known[v.id], id=v.id, path=v.path) if v.id in known else v for v in videos]

@@ -1,0 +1,9 @@
+"""Errors that a user can mend: shown as one line, without a traceback."""
+
+
+class UserError(Exception):
+    """What is wrong with `subject` (a file, a flag) and how to mend it."""
+
+    def __init__(self, subject, problem: str, mend: str):
+        self.subject, self.problem, self.mend = str(subject), problem, mend
+        super().__init__(f"{subject}: {problem}; {mend}")

@@ -1,0 +1,141 @@
+"""Labels from the way a known data set, or a plain folder, is laid out. Annotation files are the user's, none is shipped."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import scipy.io
+
+from data.catalogue import Names, Video, find_videos, read_labels, with_labels
+from data.errors import UserError
+
+
+def read_catalogue(root: Path, labels: Path | None = None) -> tuple[list[Video], str]:
+    """The videos below `root` with their labels, and in words where the labels come from.
+
+    The labels are those of the CSV `labels`; else of the first layout below that `root` has; else unknown.
+
+    Raises:
+        UserError: no videos, or an annotation that does not fit them.
+    """
+    videos = find_videos(root)
+    if labels:
+        return with_labels(videos, read_labels(labels), labels), f"labels from {labels}"
+    for name, layout in LAYOUTS.items():
+        labelled = layout(Path(root), videos)
+        if labelled is not None:
+            return labelled, f"laid out as {name}"
+    return videos, "no labels"
+
+
+def ucf_crime(root: Path, videos: list[Video]) -> list[Video] | None:
+    """UCF-Crime: `Anomaly_Train.txt` names the training videos, `Temporal_Anomaly_Annotation*.txt` the test videos."""
+    train, test = _beside(root, "Anomaly_Train.txt"), _beside(root, "Temporal_Anomaly_Annotation*.txt")
+    if not train and not test:
+        return None
+    labelled = (read_ucf_train(train) if train else []) + (read_ucf_test(test) if test else [])
+    return _known(videos, labelled)
+
+
+def read_ucf_train(path: Path) -> list[Video]:
+    """Lines such as `Abuse/Abuse001_x264.mp4` and `Training_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4`."""
+    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [_ucf_video(Path(name).stem, "train", None) for name in names]
+
+
+def read_ucf_test(path: Path) -> list[Video]:
+    """Lines `name class start1 end1 start2 end2`, frames, -1 where there is no (second) interval.
+
+    Raises:
+        UserError: a line of another form; with its number.
+    """
+    videos = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            name, _, *frames = line.split()
+            start1, end1, start2, end2 = map(int, frames)
+        except ValueError:
+            raise UserError(
+                f"{path}, line {number}", f"reads {line!r}", "expected: name class start1 end1 start2 end2"
+            ) from None
+        intervals = tuple((max(a, 1), b) for a, b in ((start1, end1), (start2, end2)) if b > 0)
+        videos.append(_ucf_video(Path(name).stem, "test", intervals))
+    return videos
+
+
+def _ucf_video(id: str, split: str, intervals) -> Video:
+    if id.startswith("Normal"):
+        return Video(id, None, 0, split, (), "")
+    return Video(id, None, 1, split, intervals, re.match("[A-Za-z]+", id)[0])
+
+
+def ucsd(root: Path, videos: list[Video]) -> list[Video] | None:
+    """UCSD Ped1 and Ped2: `TrainNNN` are normal, `TestNNN` have the intervals of `ped1.mat` or `ped2.mat`.
+
+    The official training part has one class; the paper draws its own splits, so none is given here.
+    """
+    path = _beside(root, "ped[12].mat")
+    if not path:
+        return None
+    intervals = read_ped_mat(path)
+    labelled = []
+    for video in videos:
+        part = re.fullmatch(r"(Train|Test)(\d{3})", Path(video.id).name)
+        if part and part[1] == "Train":
+            video = replace(video, label=0, intervals=())
+        elif part:
+            number = int(part[2])
+            if number > len(intervals):
+                raise UserError(
+                    path, f"has {len(intervals)} entries, none for {video.id}", "use the file of this data set"
+                )
+            video = replace(video, label=1, intervals=intervals[number - 1])
+        labelled.append(video)
+    return labelled
+
+
+def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:
+    """Abnormal intervals (1-based, inclusive) of Test001, Test002, ..: cell array `gt`, each 2 x intervals.
+
+    Raises:
+        UserError: not such a file.
+    """
+    try:
+        cells = scipy.io.loadmat(path)["gt"].ravel()
+        return [tuple((int(a), int(b)) for a, b in cell.reshape(2, -1).T) for cell in cells]
+    except (KeyError, ValueError, NotImplementedError, OSError) as error:
+        raise UserError(path, f"is not a file of intervals ({error})", "expected a cell array 'gt'") from None
+
+
+def folders(root: Path, videos: list[Video]) -> list[Video] | None:
+    """`normal/` beside one or more folders named for what happens in their videos (`abnormal/`, `fight/`, ..)."""
+    if not any(video.id.lower().startswith("normal/") for video in videos):
+        return None
+    labelled = []
+    for video in videos:
+        folder, _, rest = video.id.partition("/")
+        if rest and folder.lower() == "normal":
+            video = replace(video, label=0, intervals=())
+        elif rest:
+            video = replace(video, label=1, kind=folder)
+        labelled.append(video)
+    return labelled
+
+
+LAYOUTS = {"UCF-Crime": ucf_crime, "UCSD Ped": ucsd, "normal/ and abnormal folders": folders}
+
+
+def _beside(root: Path, pattern: str) -> Path | None:
+    """The annotation file in the folder of videos or in the one above it."""
+    found = [*sorted(root.glob(pattern)), *sorted(root.resolve().parent.glob(pattern))]
+    return found[0] if found else None
+
+
+def _known(videos: list[Video], labelled: Iterable[Video]) -> list[Video]:
+    """Labels for those videos that are there; an official list names many that are not."""
+    names = Names(video.id for video in videos)
+    found = {names.find(entry.id): entry for entry in labelled}
+    return [replace(found[v.id], id=v.id, path=v.path) if v.id in found else v for v in videos]

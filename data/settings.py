@@ -1,0 +1,62 @@
+"""One definition of a setting serves its flag, help text, default, the settings file and the record kept with a run."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from data.errors import UserError
+
+
+def setting(default, help: str, choices: tuple = ()):
+    """A dataclass field that is also a command-line flag."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
+
+
+def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
+    """One flag per setting of the dataclass `group`: `--name VALUE`, or `--name / --no-name` for true or false."""
+    for field in dataclasses.fields(group):
+        flag = "--" + field.name.replace("_", "-")
+        shown = f"{field.metadata['help']} (default: {field.default})"
+        if isinstance(field.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        else:
+            kind = {"type": type(field.default), "choices": field.metadata["choices"] or None}
+            if not kind["choices"]:
+                kind["metavar"] = type(field.default).__name__.upper()
+        parser.add_argument(flag, help=shown, default=argparse.SUPPRESS, **kind)
+
+
+def build(group: type, *layers: dict):
+    """The dataclass `group` with the values of `layers`, a later layer over an earlier one; foreign names are left out."""
+    names = {field.name for field in dataclasses.fields(group)}
+    return group(**{name: value for layer in layers for name, value in layer.items() if name in names})
+
+
+def read_settings(path: Path, groups: tuple[type, ...]) -> dict:
+    """Settings from a JSON file, such as the `settings.json` of a run.
+
+    Raises:
+        UserError: unreadable, an unknown setting, or a value of another type than the default's.
+    """
+    try:
+        values = json.loads(Path(path).read_text())
+        assert isinstance(values, dict)
+    except (OSError, ValueError, AssertionError) as error:
+        raise UserError(path, f"is not a settings file ({error})", "give a JSON object of settings") from None
+    known = {field.name: field for group in groups for field in dataclasses.fields(group)}
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(path, f"has an unknown setting {name!r}", f"known are: {', '.join(sorted(known))}")
+        kind, choices = type(known[name].default), known[name].metadata["choices"]
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise UserError(path, f"setting {name!r} is {value!r}", f"give a {kind.__name__}")
+        if choices and value not in choices:
+            raise UserError(path, f"setting {name!r} is {value!r}", f"give one of {', '.join(map(str, choices))}")
+    return values
+
+
+def record(path: Path, *groups) -> None:
+    """Write the settings of `groups` as one JSON file that `read_settings` reads."""
+    values = {name: value for group in groups for name, value in dataclasses.asdict(group).items()}
+    Path(path).write_text(json.dumps(values, indent=2) + "\n")

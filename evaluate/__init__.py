@@ -1,0 +1,1 @@
+"""Stage three: per-frame scores, metrics, and pictures of them."""

@@ -1,0 +1,46 @@
+"""Pictures: the score curve of a video as in Fig. 3 of the paper, and the ROC."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from sklearn.metrics import roc_curve
+
+from evaluate.score import ScoredVideo
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+
+
+def plot_curve(scored: ScoredVideo, path: Path) -> None:
+    """Anomaly score over frames, the abnormal intervals shaded."""
+    frames = np.arange(1, len(scored.scores) + 1)
+    figure, axes = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
+    for start, end in scored.video.intervals or ():
+        axes.axvspan(start, min(end, len(frames)), color="tab:red", alpha=0.2, linewidth=0)
+    axes.step(frames, scored.scores, where="mid", color="tab:blue")
+    axes.set(
+        xlim=(1, max(2, len(frames))), ylim=(0, 1.02), xlabel="frame", ylabel="anomaly score", title=scored.video.id
+    )
+    _save(figure, path)
+
+
+def plot_roc(scored: list[ScoredVideo], path: Path) -> None:
+    """ROC over frames: all videos, and the abnormal ones alone. The truth of all must be known."""
+    figure, axes = plt.subplots(figsize=(3.6, 3.4), layout="constrained")
+    for name, videos in (("all videos", scored), ("abnormal only", [s for s in scored if s.video.label == 1])):
+        truth, scores = (np.concatenate([getattr(s, part) for s in videos]) for part in ("truth", "scores"))
+        if truth.any() and not truth.all():
+            axes.plot(*roc_curve(truth, scores)[:2], label=name)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="false positive rate", ylabel="true positive rate")
+    axes.legend(loc="lower right", frameon=False)
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

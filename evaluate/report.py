@@ -1,0 +1,78 @@
+"""What a run leaves to read: scores.csv, metrics.json, and report.html with the pictures."""
+
+import csv
+import html
+import json
+from pathlib import Path
+
+from evaluate.metrics import METRICS
+from evaluate.score import ScoredVideo
+
+
+def write_scores(scored: list[ScoredVideo], path: Path) -> None:
+    """`video,frame,score,truth`: every decoded frame, from 1; truth empty where it is not known."""
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(("video", "frame", "score", "truth"))
+        for s in scored:
+            truth = [""] * len(s.scores) if s.truth is None else s.truth.astype(int)
+            out.writerows((s.video.id, i, f"{x:.6f}", t) for i, (x, t) in enumerate(zip(s.scores, truth), 1))
+
+
+def write_metrics(metrics: dict, scored: list[ScoredVideo], path: Path) -> None:
+    """Each metric's value by name, the 95 % intervals under `intervals`, and what was counted."""
+    content = {name: metric["value"] for name, metric in metrics.items()}
+    content["intervals"] = {name: [m["low"], m["high"]] for name, m in metrics.items() if m["value"] is not None}
+    content["videos"] = len(scored)
+    content["frames"] = sum(len(s.scores) for s in scored)
+    content["positive_frames"] = sum(int(s.truth.sum()) for s in scored if s.truth is not None)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def table(metrics: dict) -> str:
+    """The metrics that are defined, one a line, with their intervals."""
+    width = max(map(len, METRICS.values()))
+    lines = [f"{'':{width}}  value   95 % interval (bootstrap over videos)"]
+    for name, m in metrics.items():
+        if m["value"] is not None:
+            lines.append(f"{METRICS[name]:{width}}  {m['value']:.3f}   {_interval(m)}")
+    return "\n".join(lines)
+
+
+def write_report(
+    metrics: dict | None, scored: list[ScoredVideo], pictures: dict[str, Path], path: Path, title: str
+) -> None:
+    """One page: the table, the ROC, and every video's curve, abnormal videos first, the highest score first.
+
+    Args:
+        metrics: of `evaluate.metrics.evaluate`; None where there is no truth.
+        pictures: by video id, and under "" the ROC; below the folder of `path`.
+    """
+    order = sorted(scored, key=lambda s: (-(s.video.label or 0), -s.scores.max()))
+    rows = "".join(
+        f"<tr><td>{html.escape(METRICS[name])}</td><td>{m['value']:.3f}</td><td>{_interval(m)}</td></tr>"
+        for name, m in (metrics or {}).items()
+        if m["value"] is not None
+    )
+    images = "".join(_image(pictures[s.video.id], path) for s in order if s.video.id in pictures)
+    roc = _image(pictures[""], path) if "" in pictures else ""
+    numbers = (
+        f"<table><tr><th></th><th>value</th><th>95 % interval</th></tr>{rows}</table>"
+        if rows
+        else "<p>No ground truth was given: scores only.</p>"
+    )
+    path.write_text(
+        "<!doctype html><meta charset=utf-8><title>" + html.escape(title) + "</title>"
+        "<style>body{font:15px system-ui;margin:2rem auto;max-width:60rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
+        "img{max-width:100%}</style>"
+        f"<h1>{html.escape(title)}</h1>{numbers}{roc}"
+        "<h2>Anomaly score over frames</h2><p>Abnormal intervals are shaded.</p>" + images
+    )
+
+
+def _interval(metric: dict) -> str:
+    return "" if metric["low"] is None else f"{metric['low']:.3f} to {metric['high']:.3f}"
+
+
+def _image(picture: Path, page: Path) -> str:
+    return f'<p><img src="{html.escape(picture.relative_to(page.parent).as_posix())}"></p>'

@@ -1,0 +1,46 @@
+"""Anomaly scores of videos: the model over all clips of a video in one piece, or over its 32 segments."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from data.bags import segment_of_clip, to_segments
+from data.catalogue import Video
+from data.store import Stored
+from evaluate.frames import frame_scores, frame_truth
+from train.checkpoint import Trained
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """One video's result; `truth` is None where it is not known."""
+
+    video: Video
+    clips: np.ndarray  # (clips,) anomaly scores in [0, 1]
+    scores: np.ndarray  # (frames,)
+    truth: np.ndarray | None  # (frames,) bool
+    fps: float
+    stride: int
+
+
+@torch.inference_mode()
+def score_clips(trained: Trained, features: np.ndarray, native: bool = True) -> np.ndarray:
+    """Features (clips, crops, C) -> scores (clips,).
+
+    Args:
+        native: over the clips as they are; else over the bag's segments, as in training, each clip then has its segment's.
+    """
+    clips = len(features)
+    bag = features.mean(1) if native else to_segments(features.mean(1), trained.settings.segments)
+    prepared = torch.from_numpy(trained.scaling(bag))[None]
+    scores = trained.model(prepared.to(trained.device)).scores[0].cpu().numpy()
+    return scores if native else scores[segment_of_clip(clips, trained.settings.segments)]
+
+
+def score_video(trained: Trained, video: Video, stored: Stored, native: bool = True) -> ScoredVideo:
+    """Scores of every decoded frame, and the truth where the labels hold it."""
+    clips = score_clips(trained, stored.features, native)
+    truth = None if video.intervals is None else frame_truth(video.intervals, stored.frames, video.id)
+    scores = frame_scores(clips, stored.frames, stored.stride)
+    return ScoredVideo(video, clips, scores, truth, float(stored.made.get("fps", 0)), stored.stride)

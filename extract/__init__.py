@@ -1,0 +1,1 @@
+"""Stage one: decode raw videos, cut clips, run a pretrained backbone."""

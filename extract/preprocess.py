@@ -1,0 +1,57 @@
+"""From decoded frames to what a backbone was trained on: exactly the resize, crop, colours and scale of the literature."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+@dataclass(frozen=True)
+class View:
+    """How frames are shown to a backbone. `mean` and `std` are on the scale of 0-255, in the order of `colour`."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: int | tuple[int, int]  # short side, aspect kept; or (height, width)
+    crop: int | None = None  # side of the centre square; None: the whole frame
+    ten_crop: bool = False  # four corners and centre, then the same mirrored, instead of the centre alone
+    colour: str = "RGB"
+    antialias: bool = False  # bilinear filter widened when shrinking, as PIL does; plain bilinear otherwise
+
+    @property
+    def crops(self) -> int:
+        return 10 if self.ten_crop else 1
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """One clip (T, H, W, 3) uint8 RGB at native size -> (crops, 3, T, h, w) float32, on the device it is on."""
+        x = frames.permute(0, 3, 1, 2).float()
+        if self.colour == "BGR":
+            x = x.flip(1)
+        x = interpolate(x, self.size(*x.shape[2:]), mode="bilinear", align_corners=False, antialias=self.antialias)
+        mean, std = (torch.tensor(value, device=x.device).view(1, 3, 1, 1) for value in (self.mean, self.std))
+        x = (x - mean) / std
+        sides = (x, x.flip(-1)) if self.ten_crop else (x,)
+        crops = [
+            side[..., top : top + height, left : left + width]
+            for side in sides
+            for top, left, height, width in self.boxes(*x.shape[2:])
+        ]
+        return torch.stack(crops).transpose(1, 2)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after the resize; of the long side, the fraction of a pixel is cut off, as torchvision does."""
+        if not isinstance(self.resize, int):
+            return self.resize
+        short = min(height, width)
+        return int(self.resize * height / short), int(self.resize * width / short)
+
+    def boxes(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
+        """(top, left, height, width) of the crops before mirroring."""
+        if self.crop is None:
+            return [(0, 0, height, width)]
+        low, right = height - self.crop, width - self.crop
+        centre = (round(low / 2), round(right / 2), self.crop, self.crop)
+        if not self.ten_crop:
+            return [centre]
+        return [(top, left, self.crop, self.crop) for top in (0, low) for left in (0, right)] + [centre]

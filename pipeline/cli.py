@@ -1,0 +1,77 @@
+"""`pipeline extract`, `pipeline train`, `pipeline evaluate`, `pipeline demo`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from data.errors import UserError
+from data.settings import add_flags, build, read_settings
+from extract.settings import ExtractSettings
+from pipeline.settings import CommonSettings, EvaluateSettings
+from train.settings import RECIPES, TrainSettings
+
+GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a cause outside the code is told in one line. Returns the exit code."""
+    flags = vars(parser().parse_args(arguments))
+    try:
+        return run(flags.pop("command"), flags)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def run(command: str, flags: dict) -> int:
+    from pipeline import commands
+
+    file = flags.pop("settings", None)
+    saved = read_settings(Path(file), GROUPS) if file else {}
+    recipe = RECIPES[flags.get("recipe") or saved.get("recipe") or "paper"]
+    common, extraction, training, evaluation = (build(group, recipe, saved, flags) for group in GROUPS)
+    match command:
+        case "extract":
+            return commands.extract(flags["videos"], flags.get("weights"), common, extraction)
+        case "train":
+            return commands.train(common, training)
+        case "evaluate":
+            return commands.evaluate(common, evaluation)
+        case "demo":
+            from pipeline.demo import demo
+
+            return demo(common)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="pipeline", description="Weakly supervised video anomaly detection: raw videos to scores per frame."
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, help: str, *groups: type) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=help)
+        made.add_argument(
+            "--settings", metavar="FILE", help="settings as JSON, such as settings.json of a run; flags go over it"
+        )
+        for group in (CommonSettings, *groups):
+            add_flags(made, group)
+        return made
+
+    extract = command("extract", "stage one: videos to features", ExtractSettings)
+    extract.add_argument(
+        "--videos", metavar="DIR", required=True, help="folder of videos, searched to the bottom, or one video"
+    )
+    extract.add_argument(
+        "--weights",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="the backbone's checkpoint, instead of the published one",
+    )
+    command("train", "stage two: features to a model", TrainSettings)
+    command("evaluate", "stage three: a model to scores per frame, metrics and pictures", EvaluateSettings)
+    command("demo", "all three stages on rendered street-camera videos")
+    return top

@@ -1,0 +1,20 @@
+"""`pipeline demo`: rendered street-camera videos through the three stages, to a report."""
+
+import dataclasses
+from pathlib import Path
+
+from extract.settings import ExtractSettings
+from pipeline import commands
+from pipeline.settings import CommonSettings, EvaluateSettings
+from pipeline.street import render
+from train.settings import TrainSettings
+
+
+def demo(common: CommonSettings) -> int:
+    """Returns the exit code."""
+    folder = Path(common.work) / "videos"
+    print(f"rendering videos into {folder}", flush=True)
+    labels = render(folder, on_video=lambda id: None)
+    common = dataclasses.replace(common, preset=common.preset or "efficientnet-lite0", labels=str(labels))
+    code = commands.extract(str(folder), None, common, ExtractSettings())
+    return code or commands.train(common, TrainSettings()) or commands.evaluate(common, EvaluateSettings(plot=True))

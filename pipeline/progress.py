@@ -1,0 +1,59 @@
+"""What `extract` shows while it works: a bar on a terminal, plain lines elsewhere. The estimate goes by bytes of video."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from data.catalogue import Video
+from extract.run import Progress, size_of
+
+LINE_EVERY = 10.0  # seconds between plain lines
+
+
+class Shown(Progress):
+    def __init__(self, videos: list[Video]):
+        self.total = sum(size_of(video.path) for video in videos)
+        self.past = 0.0  # bytes of the videos that are done, and of the one that is not the share that is
+        self.frames, self.begun, self.told = 0, time.monotonic(), 0.0
+        self.now = ""
+        self.bar = tqdm(total=self.total, unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty())
+
+    def video(self, video, number, of, announced):
+        self.now = f"video {number} of {of}"
+        self.size, self.share = size_of(video.path), 0.0
+        self.per_frame = self.size / announced if announced else 0.0
+        self.bar.set_description(f"{self.now}: {video.id}")
+
+    def advance(self, frames):
+        self.frames += frames
+        step = min(frames * self.per_frame, self.size - self.share)
+        self.share += step
+        self._move(step)
+
+    def end(self, video, frames):
+        self._line(f"{video.id}: {frames} frames")
+
+    def failed(self, video, reason):
+        self._line(f"{video.id}: left out, {reason}")
+
+    def close(self):
+        self.bar.close()
+
+    def _move(self, step: float) -> None:
+        self.past += step
+        self.bar.update(step)
+        self.bar.set_postfix_str(f"{self.frames} frames", refresh=False)
+        if self.bar.disable and time.monotonic() - self.told > LINE_EVERY:
+            self.told = time.monotonic()
+            spent = self.told - self.begun
+            left = spent * (self.total / self.past - 1) if self.past else 0
+            self._line(
+                f"{self.now}, {self.frames} frames, {self.frames / spent:.0f} frames/s, about {left / 60:.0f} min left"
+            )
+
+    def _line(self, text: str) -> None:
+        if self.bar.disable:
+            print(text, flush=True)
+        else:
+            self.bar.write(text, file=sys.stderr)

@@ -1,0 +1,66 @@
+"""The work folder: `features/<preset>/`, `catalogue.csv`, and `runs/<time>/` with `latest` pointing at the newest."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from data.errors import UserError
+from data.store import Store
+
+DEFAULT_PRESET = "i3d-kinetics"
+
+
+class Work:
+    def __init__(self, root: str):
+        self.root = Path(root)
+        self.catalogue = self.root / "catalogue.csv"
+        self.runs = self.root / "runs"
+
+    def store(self, preset: str) -> Store:
+        return Store(self.root / "features" / preset)
+
+    def extracted_preset(self, preset: str) -> str:
+        """`preset` if given, else the one whose features are here.
+
+        Raises:
+            UserError: there are none, or several.
+        """
+        folder = self.root / "features"
+        here = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        if preset and preset not in here:
+            raise UserError(
+                folder / preset, "does not exist", f"run `pipeline extract --preset {preset} --videos DIR` first"
+            )
+        if not here:
+            raise UserError(folder, "holds no features", "run `pipeline extract --videos DIR` first")
+        if not preset and len(here) > 1:
+            raise UserError(
+                folder, f"holds features of several presets ({', '.join(here)})", "choose one with --preset"
+            )
+        return preset or here[0]
+
+    def new_run(self) -> Path:
+        """A new folder, which `latest` points at from now on."""
+        name = datetime.now().strftime("%Y%m%d-%H%M%S")
+        for number in range(100):
+            run = self.runs / (f"{name}-{number}" if number else name)
+            try:
+                run.mkdir(parents=True)
+                break
+            except FileExistsError:
+                continue
+        pointer = self.runs / f".latest.{os.getpid()}"
+        pointer.symlink_to(run.name)
+        os.replace(pointer, self.runs / "latest")
+        return run
+
+    def run(self, given: str) -> Path:
+        """The run given, or the latest.
+
+        Raises:
+            UserError: there is none.
+        """
+        run = Path(given) if given else self.runs / "latest"
+        if not run.is_dir():
+            raise UserError(run, "is not a run", "run `pipeline train` first, or give a run's folder with --run")
+        return run.resolve() if run.is_symlink() else run

@@ -1,0 +1,177 @@
+"""The linear-time attention against the written-out one."""
+
+import pytest
+import torch
+
+from tests.reference import written_out
+from train.attention import PART, SpatialTemporalAttention
+
+BOTH = pytest.mark.parametrize("normalize", ["keys", "queries"])
+
+
+def module_of(normalize="keys", channels=10, passes=2, seed=0):
+    torch.manual_seed(seed)
+    return SpatialTemporalAttention(channels, passes, normalize)
+
+
+def error(module, features, mask=None):
+    """Relative error of the attention part, output minus input, in the largest norm."""
+    exact = written_out(module, features.double(), mask) - features.double()
+    found = module(features, mask).double() - features.double()
+    return ((found - exact).norm() / exact.norm()).item()
+
+
+@BOTH
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("scale", [0.02, 1.0, 50.0])
+def test_exact_to_rounding(normalize, dtype, bound, scale):
+    features = torch.rand(2, 12, 300, dtype=dtype) * scale
+    assert error(module_of(normalize), features) <= bound
+
+
+def test_c3d_size_in_float32():
+    assert error(module_of(), torch.rand(1, 32, 1024) * 0.03) <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_signed_features_and_any_weights(seed):
+    torch.manual_seed(seed + 100)
+    features = torch.randn(1, 6, 40, dtype=torch.float64)
+    assert error(module_of(seed=seed, channels=3), features) <= 1e-11  # signed values cancel in what is divided by
+
+
+def test_parts_add_up():
+    """A map larger than what is worked on at a time."""
+    features = torch.rand(2, 2 * PART // 128 + 3, 128, dtype=torch.float64)
+    module = module_of(passes=1)
+    rows = torch.tensor([0, 500, features.shape[1] - 1])
+    query, key = (layer.weight.flatten() * features[..., None] + layer.bias for layer in (module.query, module.key))
+    query, key = (v / v.norm(dim=-1, keepdim=True) for v in (query, key))
+    row = torch.einsum("bicd,bied->bice", query[:, rows], key[:, rows]).exp()
+    column = torch.einsum("bicd,bjcd->bicj", query[:, rows], key).exp()
+    column[:, torch.arange(len(rows)), :, rows] = 0
+    total = row.sum(-1) + column.sum(-1)
+    weighted = torch.einsum("bice,bie->bic", row, features[:, rows]) + torch.einsum("bicj,bjc->bic", column, features)
+    expected = features[:, rows] + weighted / total
+    torch.testing.assert_close(module(features)[:, rows], expected, rtol=1e-12, atol=1e-12)
+
+
+@BOTH
+def test_masked_clips_neither_give_nor_take(normalize):
+    module, features = module_of(normalize), torch.rand(2, 7, 20, dtype=torch.float64)
+    mask = torch.tensor([[True] * 5 + [False] * 2, [True] * 7])
+    found = module(features, mask)
+    torch.testing.assert_close(found[0, :5], module(features[:1, :5])[0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found[1], module(features[1:])[0], rtol=1e-12, atol=1e-12)
+    assert torch.equal(found[0, 5:], features[0, 5:])
+    assert error(module, features, mask) <= 1e-12
+
+
+@BOTH
+@pytest.mark.parametrize("shape", [(1, 1, 30), (1, 9, 1), (1, 1, 1), (3, 2, 2)])
+def test_smallest_maps(normalize, shape):
+    assert error(module_of(normalize), torch.rand(shape, dtype=torch.float64)) <= 1e-12
+
+
+def zero_bias(module):
+    module.query.bias.zero_()
+    module.key.bias.zero_()
+
+
+def parallel(module):
+    module.query.bias.copy_(-2 * module.query.weight.flatten())
+
+
+def no_weight(module):
+    module.query.weight.zero_()
+    module.key.weight.zero_()
+
+
+def nothing(module):
+    for parameter in module.parameters():
+        parameter.zero_()
+
+
+@BOTH
+@pytest.mark.parametrize("degenerate", [zero_bias, parallel, no_weight, nothing])
+@pytest.mark.parametrize("channels", [1, 10])
+def test_degenerate_weights(normalize, degenerate, channels):
+    module = module_of(normalize, channels)
+    with torch.no_grad():
+        degenerate(module)
+    features = torch.rand(1, 5, 30, dtype=torch.float64, requires_grad=True)
+    assert error(module, features.detach()) <= 1e-7  # OFFSET turns a vector on the origin's line by 1e-8
+    module(features).square().sum().backward()
+    for parameter in (features, *module.parameters()):
+        assert parameter.grad.isfinite().all()
+
+
+def test_zero_features():
+    assert torch.equal(module_of()(torch.zeros(1, 4, 8)), torch.zeros(1, 4, 8))
+
+
+@BOTH
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients(normalize, masked):
+    module = module_of(normalize, channels=4).double()
+    features = torch.rand(2, 4, 6, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True, True, True, False], [True] * 4]) if masked else None
+    names = [name for name, _ in module.named_parameters()]
+
+    def call(features, *parameters):
+        return torch.func.functional_call(module, dict(zip(names, parameters)), (features, mask))
+
+    assert torch.autograd.gradcheck(call, (features, *module.parameters()))
+
+
+@BOTH
+def test_gradients_are_those_of_the_written_out_form(normalize):
+    module, features = module_of(normalize).double(), torch.rand(1, 6, 50, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(1, 6, 50, dtype=torch.float64)
+    inputs = (features, *module.parameters())
+    found = torch.autograd.grad((module(features) * weight).sum(), inputs)
+    exact = torch.autograd.grad((written_out(module, features) * weight).sum(), inputs)
+    for one, other in zip(found, exact):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+def test_lower_precision_has_float32_moments():
+    module, features = module_of(), torch.rand(1, 8, 64)
+    low = features.bfloat16()
+    assert module(low).dtype == torch.bfloat16
+    assert torch.equal(module(low), module(low.float()).bfloat16())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(module(features), module(features))
+        assert module(features).dtype == torch.float32
+
+
+@BOTH
+@pytest.mark.parametrize("masked", [False, True])
+def test_compiled_and_eager_agree(normalize, masked):
+    eager, fused = module_of(normalize).double(), module_of(normalize).double()
+    fused.compile()
+    mask = torch.tensor([[True] * 5 + [False], [True] * 6]) if masked else None
+    results = []
+    for module in (eager, fused):
+        features = torch.linspace(0, 1, 2 * 6 * 32, dtype=torch.float64).view(2, 6, 32).requires_grad_()
+        out = module(features, mask)
+        out.square().sum().backward()
+        results.append((out, features.grad, *(p.grad for p in module.parameters())))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_parameters_have_the_papers_names():
+    shapes = {name: tuple(p.shape) for name, p in module_of().named_parameters()}
+    assert shapes == {
+        "query.weight": (10, 1, 1, 1),
+        "query.bias": (10,),
+        "key.weight": (10, 1, 1, 1),
+        "key.bias": (10,),
+    }
+
+
+@pytest.mark.parametrize("wrong", [torch.rand(4, 5), torch.rand(1, 1, 4, 5)])
+def test_wrong_shape(wrong):
+    with pytest.raises(ValueError, match="B, N, C"):
+        module_of()(wrong)

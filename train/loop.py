@@ -1,0 +1,53 @@
+"""The training loop: bags in memory as two tensors, one optimiser step after another."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from train.losses import objective
+from train.model import AnomalyDetector, Scored
+from train.settings import TrainSettings
+
+
+def fit(
+    abnormal: Tensor,
+    normal: Tensor,
+    settings: TrainSettings,
+    on_step: Callable[[int, Tensor, dict[str, Tensor]], None] = lambda step, loss, terms: None,
+) -> AnomalyDetector:
+    """Train the model on bags whose videos' labels are known.
+
+    Args:
+        abnormal, normal: bags (videos, segments, C), float32, on the device to train on.
+        settings: everything else; the same settings and bags give the same model on a CPU.
+        on_step: called after each step with its number from 1, the loss, and the loss terms (tensors, not yet synchronised).
+
+    Returns:
+        The model after the last step, in evaluation mode.
+    """
+    torch.manual_seed(settings.seed)
+    model = AnomalyDetector(abnormal.shape[-1], settings).to(abnormal.device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
+    for step in range(1, settings.steps + 1):
+        chosen = [bags[draw.to(bags.device)] for bags, draw in zip((abnormal, normal), next(draws))]
+        scored = model(torch.cat(chosen))
+        sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))
+        loss, terms = objective(*(Scored(*side) for side in sides), settings)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        on_step(step, loss.detach(), terms)
+    return model.eval()
+
+
+def batches(bags: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Endless draws of `size` bags (all, if there are fewer): shuffled, each bag once before any comes again."""
+    generator = torch.Generator().manual_seed(seed)
+    size, queue = min(size, bags), torch.empty(0, dtype=torch.long)
+    while True:
+        if len(queue) < size:
+            queue = torch.cat([queue, torch.randperm(bags, generator=generator)])
+        draw, queue = queue[:size], queue[size:]
+        yield draw

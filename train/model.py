@@ -1,0 +1,37 @@
+"""The paper's model: clip features -> spatial-temporal attention -> head -> anomaly scores."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from train.attention import SpatialTemporalAttention
+from train.heads import HEADS
+from train.settings import TrainSettings
+
+
+class Scored(NamedTuple):
+    scores: Tensor  # (B, N) anomaly scores in [0, 1]
+    features: Tensor  # (B, N, C) boosted features F^, which eq. 4 compares
+
+
+class AnomalyDetector(nn.Module):
+    """(B, N, C) features of N clips or segments -> `Scored`.
+
+    Args:
+        width: C, the feature dimension.
+        settings: `head`, `attention`, `channels`, `passes` and `normalize` shape the model.
+    """
+
+    def __init__(self, width: int, settings: TrainSettings):
+        super().__init__()
+        self.attention = (
+            SpatialTemporalAttention(settings.channels, settings.passes, settings.normalize)
+            if settings.attention
+            else None
+        )
+        self.head = HEADS[settings.head](width)
+
+    def forward(self, features: Tensor) -> Scored:
+        if self.attention is not None:
+            features = self.attention(features)
+        return Scored(self.head(features), features)

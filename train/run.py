@@ -1,0 +1,71 @@
+"""Stage two, whole: labelled videos of a store -> bags -> a trained model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from data.bags import to_segments
+from data.catalogue import Video
+from data.errors import UserError
+from data.store import Stored
+from train.checkpoint import Trained
+from train.loop import fit
+from train.scaling import Scaling
+from train.settings import TrainSettings
+
+TRAIN_SHARE = 0.6  # of each class, where the labels give no split
+
+
+def train(
+    videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, device, on_step: Callable
+) -> Trained:
+    """Train on the videos whose split is train.
+
+    Args:
+        videos: with label and split.
+        stored: features of each training video, by id.
+        on_step: as in `train.loop.fit`.
+
+    Raises:
+        UserError: the training part lacks one of the two classes.
+    """
+    chosen = [video for video in videos if video.split == "train" and video.label is not None]
+    require_classes(chosen, "the training part")
+    clips = {video.id: stored[video.id].features.mean(1) for video in chosen}
+    scaling = Scaling.learn(np.concatenate(list(clips.values())), settings.scale)
+
+    def bags(label: int) -> torch.Tensor:
+        members = [clips[video.id] for video in chosen if video.label == label]
+        return torch.from_numpy(scaling(np.stack([to_segments(c, settings.segments) for c in members]))).to(device)
+
+    model = fit(bags(1), bags(0), settings, on_step)
+    return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
+
+
+def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
+    """The videos with a split: their own, or if none has one, a random draw of `TRAIN_SHARE` of each class for training.
+
+    Returns:
+        The videos, and whether the split was drawn here.
+    """
+    if any(video.split for video in videos):
+        return videos, False
+    rng = np.random.default_rng(seed)
+    train = set()
+    for label in (0, 1):
+        members = [video.id for video in videos if video.label == label]
+        train.update(rng.permutation(members)[: round(TRAIN_SHARE * len(members))])
+    return [replace(v, split="train" if v.id in train else "test") for v in videos], True
+
+
+def require_classes(videos: list[Video], part: str) -> None:
+    """Raise a UserError unless both normal and abnormal videos are there."""
+    for label, name in ((0, "normal"), (1, "abnormal")):
+        if not any(video.label == label for video in videos):
+            raise UserError(
+                part,
+                f"has no {name} video",
+                "give labels of both kinds, with --labels CSV or folders normal/ and abnormal/",
+            )

@@ -1,0 +1,30 @@
+"""Settings of stage two, and the named sets of them."""
+
+from dataclasses import dataclass
+
+from data.settings import setting
+from train.scaling import SCALES
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    recipe: str = setting("paper", "named set of the settings below", ("paper",))
+    segments: int = setting(32, "instances of a bag: each video's clips averaged into this many segments")
+    scale: str = setting("length", "features of a segment: to length 1, whitened first, or as extracted", SCALES)
+    attention: bool = setting(True, "spatial-temporal attention, eq. 1-3")
+    channels: int = setting(10, "D, length of the attention's queries and keys")
+    passes: int = setting(2, "times the attention is applied, with shared weights")
+    normalize: str = setting("keys", "what eq. 2 sums over", ("keys", "queries"))
+    head: str = setting("rnn", "bidirectional RNN or fully connected", ("rnn", "fc"))
+    mce: bool = setting(True, "mutual cosine embedding loss, eq. 4")
+    margin: float = setting(0.4, "margin of eq. 4")
+    mce_weight: float = setting(2e-2, "lambda_MCE of eq. 6")
+    smoothness: float = setting(2e-4, "lambda_1 of eq. 5")
+    sparsity: float = setting(4e-5, "lambda_2 of eq. 5")
+    batch: int = setting(30, "abnormal bags, and as many normal ones, in a step")
+    steps: int = setting(1000, "optimiser steps; the last one is the model, no test set is looked at")
+    learning_rate: float = setting(1e-4, "of Adam")
+    seed: int = setting(0, "of the weights, the batches, and the split where the labels give none")
+
+
+RECIPES: dict[str, dict] = {"paper": {}}
