@@ -8,16 +8,16 @@ from pathlib import Path
 from data.errors import UserError
 
 
-def setting(default, help: str, choices: tuple = ()):
-    """A dataclass field that is also a command-line flag."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
+def setting(default, help: str, choices: tuple = (), low: float | None = None):
+    """A dataclass field that is also a command-line flag; a number below `low` is refused."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "low": low})
 
 
 def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
     """One flag per setting of the dataclass `group`: `--name VALUE`, or `--name / --no-name` for true or false."""
     for field in dataclasses.fields(group):
         flag = "--" + field.name.replace("_", "-")
-        shown = f"{field.metadata['help']} (default: {field.default})"
+        shown = field.metadata["help"] + ("" if field.default == "" else f" (default: {field.default})")
         if isinstance(field.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
         else:
@@ -28,9 +28,18 @@ def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
 
 
 def build(group: type, *layers: dict):
-    """The dataclass `group` with the values of `layers`, a later layer over an earlier one; foreign names are left out."""
-    names = {field.name for field in dataclasses.fields(group)}
-    return group(**{name: value for layer in layers for name, value in layer.items() if name in names})
+    """The dataclass `group` with the values of `layers`, a later layer over an earlier one; foreign names are left out.
+
+    Raises:
+        UserError: a number is too low.
+    """
+    fields = {field.name: field for field in dataclasses.fields(group)}
+    values = {name: value for layer in layers for name, value in layer.items() if name in fields}
+    for name, value in values.items():
+        low = fields[name].metadata["low"]
+        if low is not None and not value >= low:
+            raise UserError("--" + name.replace("_", "-"), f"{value} is too low", f"give at least {low}")
+    return group(**values)
 
 
 def read_settings(path: Path, groups: tuple[type, ...]) -> dict:

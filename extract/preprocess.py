@@ -18,6 +18,7 @@ class View:
     ten_crop: bool = False  # four corners and centre, then the same mirrored, instead of the centre alone
     colour: str = "RGB"
     antialias: bool = False  # bilinear filter widened when shrinking, as PIL does; plain bilinear otherwise
+    rounded: bool = False  # whole numbers again after the resize, as by a library that resizes uint8
 
     @property
     def crops(self) -> int:
@@ -29,6 +30,8 @@ class View:
         if self.colour == "BGR":
             x = x.flip(1)
         x = interpolate(x, self.size(*x.shape[2:]), mode="bilinear", align_corners=False, antialias=self.antialias)
+        if self.rounded:
+            x = x.round()
         mean, std = (torch.tensor(value, device=x.device).view(1, 3, 1, 1) for value in (self.mean, self.std))
         x = (x - mean) / std
         sides = (x, x.flip(-1)) if self.ten_crop else (x,)

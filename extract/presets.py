@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from data.errors import UserError
 from extract.backbones import c3d, i3d
-from extract.backbones.frames import FrameAverage
+from extract.backbones.frames import AppearanceAndMotion
 from extract.clips import CLIP
 from extract.preprocess import View
 from extract.weights import Weights, fetch, load
@@ -102,7 +102,7 @@ def _by_order(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _efficientnet_lite0() -> nn.Module:
     import timm
 
-    return FrameAverage(timm.create_model("tf_efficientnet_lite0", num_classes=0))
+    return AppearanceAndMotion(timm.create_model("tf_efficientnet_lite0", num_classes=0))
 
 
 def _packaged_lite0() -> Path:
@@ -121,6 +121,7 @@ def _torchvision(name: str, head: str, width: int, layer: str) -> Preset:
         std=tuple(255 * value for value in shown.std),
         resize=shown.resize_size[0] if len(shown.resize_size) == 1 else tuple(shown.resize_size),
         crop=shown.crop_size[0],
+        rounded=True,
     )
 
     def build():
@@ -181,8 +182,8 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "efficientnet-lite0": lambda: Preset(
         "efficientnet-lite0",
         _efficientnet_lite0,
-        "global average pool, mean over the clip's frames",
-        1280,
+        "global average pool, mean over frames and over differences of frames 4 apart",
+        2560,
         View(**IMAGENET, resize=256, antialias=True),
         Weights(
             file=_packaged_lite0(), sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

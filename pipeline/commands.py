@@ -83,7 +83,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
                 if bar.disable and step % max(1, settings.steps // 10) == 0:
                     print(f"step {step} of {settings.steps}: {text}", flush=True)
 
-        trained = train(videos, stored, settings, device, on_step)
+        trained = train(videos, stored, settings, device, on_step, on_note=bar.write)
     trained.save(run / "model.pt")
     print(f"model and settings in {run}")
     return 0

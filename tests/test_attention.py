@@ -149,7 +149,8 @@ def test_lower_precision_has_float32_moments():
 @pytest.mark.parametrize("masked", [False, True])
 def test_compiled_and_eager_agree(normalize, masked):
     eager, fused = module_of(normalize).double(), module_of(normalize).double()
-    fused.compile()
+    if reason := fused.fuse():
+        pytest.skip(reason)
     mask = torch.tensor([[True] * 5 + [False], [True] * 6]) if masked else None
     results = []
     for module in (eager, fused):

@@ -58,9 +58,18 @@ class SpatialTemporalAttention(nn.Module):
         self.passes, self.normalize = passes, normalize
         self._fused = False
 
-    def compile(self) -> None:
-        """Fuse the three kernels below with torch.compile from the next call on: worth its minute where steps are many."""
+    def fuse(self) -> str:
+        """Fuse the kernels below with torch.compile from the next call on: worth its minute where steps are many.
+
+        Returns:
+            Empty, or why it is not possible here; the module then goes on as it was.
+        """
+        try:
+            _fused(_try_out)(torch.zeros(64, device=self.query.weight.device))
+        except Exception as error:  # no compiler, no headers, ..: torch.compile raises what it met
+            return f"torch.compile does not work here: {str(error).strip().splitlines()[0][:150]}"
         self._fused = True
+        return ""
 
     def extra_repr(self) -> str:
         return f"passes={self.passes}, normalize={self.normalize!r}"
@@ -131,6 +140,10 @@ class _Step(torch.autograd.Function):
         run = _fused(_attend_backward) if ctx.fused else _attend_backward
         d_features, d_cross = run(features, grad, _Cross(*rest), ctx.literal)
         return d_features, None, *d_cross, None, None
+
+
+def _try_out(x: Tensor) -> Tensor:
+    return (x * 2).cos().sum()
 
 
 @functools.cache

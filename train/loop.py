@@ -15,6 +15,7 @@ def fit(
     normal: Tensor,
     settings: TrainSettings,
     on_step: Callable[[int, Tensor, dict[str, Tensor]], None] = lambda step, loss, terms: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> AnomalyDetector:
     """Train the model on bags whose videos' labels are known.
 
@@ -22,12 +23,15 @@ def fit(
         abnormal, normal: bags (videos, segments, C), float32, on the device to train on.
         settings: everything else; the same settings and bags give the same model on a CPU.
         on_step: called after each step with its number from 1, the loss, and the loss terms (tensors, not yet synchronised).
+        on_note: called with what the user should know, such as why the attention runs unfused.
 
     Returns:
         The model after the last step, in evaluation mode.
     """
     torch.manual_seed(settings.seed)
     model = AnomalyDetector(abnormal.shape[-1], settings).to(abnormal.device)
+    if settings.fuse and model.attention is not None:
+        on_note(model.attention.fuse() or "the attention is compiled first: the first step takes its time")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
     for step in range(1, settings.steps + 1):

@@ -19,14 +19,19 @@ TRAIN_SHARE = 0.6  # of each class, where the labels give no split
 
 
 def train(
-    videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, device, on_step: Callable
+    videos: list[Video],
+    stored: dict[str, Stored],
+    settings: TrainSettings,
+    device,
+    on_step: Callable = lambda step, loss, terms: None,
+    on_note: Callable = lambda note: None,
 ) -> Trained:
     """Train on the videos whose split is train.
 
     Args:
         videos: with label and split.
         stored: features of each training video, by id.
-        on_step: as in `train.loop.fit`.
+        on_step, on_note: as in `train.loop.fit`.
 
     Raises:
         UserError: the training part lacks one of the two classes.
@@ -40,7 +45,7 @@ def train(
         members = [clips[video.id] for video in chosen if video.label == label]
         return torch.from_numpy(scaling(np.stack([to_segments(c, settings.segments) for c in members]))).to(device)
 
-    model = fit(bags(1), bags(0), settings, on_step)
+    model = fit(bags(1), bags(0), settings, on_step, on_note)
     return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
 
 

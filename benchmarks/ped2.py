@@ -1,0 +1,106 @@
+"""UCSD Ped2 by the paper's protocol: splits of 10 normal + 6 abnormal videos for training, the rest for testing.
+
+    python benchmarks/ped2.py DATA              the table of the README: every split, every seed
+    python benchmarks/ped2.py DATA --ablation   the four rows of the paper's Table 2
+    python benchmarks/ped2.py DATA --select     what settings were chosen by: 3 folds inside the training part of each split
+
+DATA holds videos/, ped2.mat and splits.csv (split,video,part). Further settings of `pipeline train` may follow, as flags.
+Features are extracted with the embedded preset into --work, unless they are there.
+"""
+
+import argparse
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.catalogue import Video
+from data.layouts import read_catalogue
+from data.settings import add_flags, build
+from data.store import Stored
+from evaluate import metrics
+from evaluate.score import score_video
+from extract.settings import ExtractSettings
+from pipeline import commands
+from pipeline.settings import CommonSettings
+from pipeline.work import Work
+from train.run import train
+from train.settings import TrainSettings
+
+PRESET = "efficientnet-lite0"
+FOLDS = 3
+REPORTED = {
+    "AUC": metrics.auc,
+    "AUC abnormal": metrics.auc_abnormal,
+    "oracle": metrics.oracle_auc,
+    "AP": metrics.average_precision,
+    "video AUC": metrics.video_auc,
+    "gap": metrics.gap,
+}
+ABLATION = {  # rows of Table 2: the backbone with an FC head, then one part after the other
+    "FC": {"attention": False, "mce": False, "head": "fc"},
+    "STA + FC": {"attention": True, "mce": False, "head": "fc"},
+    "STA + eq. 4 + FC": {"attention": True, "mce": True, "head": "fc"},
+    "STA + eq. 4 + bd-RNN": {"attention": True, "mce": True, "head": "rnn"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", default="work")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of each split (default: 3)")
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--select", action="store_true")
+    add_flags(parser, TrainSettings)
+    flags = vars(parser.parse_args())
+    settings = build(TrainSettings, flags)
+
+    common = CommonSettings(work=flags["work"], preset=PRESET)
+    commands.extract(str(flags["data"] / "videos"), None, common, ExtractSettings())
+    videos, _ = read_catalogue(flags["data"] / "videos")
+    stored = Work(flags["work"]).store(PRESET).read_all([video.id for video in videos])
+    with open(flags["data"] / "splits.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    splits = [
+        {row["video"]: row["part"] for row in rows if row["split"] == name}
+        for name in sorted({row["split"] for row in rows})
+    ]
+
+    print(f"\n{'':24}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)
+    for name, changes in (ABLATION if flags["ablation"] else {"the model": {}}).items():
+        results = []
+        for parts in splits:
+            split = [dataclasses.replace(v, split=parts[v.id]) for v in videos]
+            for seed in range(flags["seeds"]):
+                chosen = dataclasses.replace(settings, seed=seed, **changes)
+                for case in folds(split) if flags["select"] else [split]:
+                    results.append(run(case, stored, chosen))
+        found = np.array(results, float)
+        cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
+        print(f"{name:24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+        if not flags["select"]:
+            for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
+                print(f"  split {number:<16}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
+
+
+def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings) -> list[float | None]:
+    trained = train(videos, stored, settings, torch.device("cpu"))
+    scored = [score_video(trained, video, stored[video.id]) for video in videos if video.split == "test"]
+    return [metric(scored) for metric in REPORTED.values()]
+
+
+def folds(videos: list[Video]) -> list[list[Video]]:
+    """The training part alone, each fold in turn as the test part."""
+    inside = [v for v in videos if v.split == "train"]
+    order = sorted(inside, key=lambda v: (v.label, v.id))
+    return [
+        [dataclasses.replace(v, split="test" if place % FOLDS == fold else "train") for place, v in enumerate(order)]
+        for fold in range(FOLDS)
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Small real videos and stores that the tests make themselves."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from data.store import Store
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip(f"real data is not at {SHARED}")
+    return SHARED
+
+
+def moving_square(number: int, width: int = 96, height: int = 64) -> np.ndarray:
+    """Frame `number` (height, width, 3): a textured ground and a square that moves 3 pixels a frame."""
+    y, x = np.mgrid[:height, :width]
+    frame = np.stack([(x * 2) % 256, (y * 3) % 256, (x + y) % 256], -1).astype(np.uint8)
+    left = (3 * number) % (width - 20)
+    frame[20:40, left : left + 20] = (250, 30, 60)
+    return frame
+
+
+def write_video(
+    path: Path, frames: int = 40, size=(96, 64), codec="libx264", pixel="yuv420p", options=None, **container
+):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", **container) as file:
+        stream = file.add_stream(codec, rate=10, options={"g": "12", **(options or {})})
+        stream.width, stream.height, stream.pix_fmt = *size, pixel
+        for number in range(frames):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(moving_square(number, *size), format="rgb24")))
+        file.mux(stream.encode())
+    return path
+
+
+FINGERPRINT = {"preset": "made-up", "clip": 16, "stride": 16, "width": 8}
+
+
+def write_store(root: Path, videos: int = 12, width: int = 8, seed: int = 0) -> Store:
+    """A store in which the abnormal videos `a00`, .. have clips 4 to 6 of 10 shifted, and a labels CSV for it."""
+    rng = np.random.default_rng(seed)
+    store, rows = Store(root / "features" / "made-up"), ["video,label,split,start,end"]
+    for number in range(videos):
+        for label, letter in ((0, "n"), (1, "a")):
+            features = rng.random((10, 1, width), np.float32)
+            if label:
+                features[4:7] += np.linspace(2, 0, width, dtype=np.float32)
+            id = f"{letter}{number:02d}"
+            store.write(id, features, 155, FINGERPRINT | {"width": width}, fps=10.0)
+            part = "train" if number < videos // 2 else "test"
+            rows.append(f"{id},{label},{part},{'65,112' if label else ','}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    return store

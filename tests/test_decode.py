@@ -1,0 +1,161 @@
+"""Decoders against what was encoded, and against each other."""
+
+import csv
+import multiprocessing
+import sys
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from extract import decode
+from extract.clips import to_clips
+from extract.decode import Undecodable, open_video
+from extract.reader import Begin, Clip, End, Failed, read_clips
+from tests.conftest import moving_square, write_video
+
+needs_decord = pytest.mark.skipif(decode.decord is None, reason="no decord on this platform")
+
+
+def frames_of(path, decoder="auto"):
+    source = open_video(path, decoder)
+    return np.concatenate(list(source.frames)), source
+
+
+@needs_decord
+@pytest.mark.parametrize("size", [(96, 64), (98, 66), (176, 144)])
+def test_decoders_give_the_same_pixels(tmp_path, size):
+    path = write_video(tmp_path / "v.mp4", 37, size, options={"bf": "2"})
+    one, other = frames_of(path, "decord")[0], frames_of(path, "av")[0]
+    assert one.shape == (37, size[1], size[0], 3)
+    assert np.array_equal(one, other)
+    assert np.abs(one[20].astype(int) - moving_square(20, *size)).mean() < 12
+
+
+@needs_decord
+def test_auto_takes_decord_for_a_clean_file(tmp_path):
+    assert frames_of(write_video(tmp_path / "v.mp4"))[1].decoder.startswith("decord")
+
+
+@needs_decord
+def test_auto_leaves_transport_streams_to_pyav(tmp_path):
+    frames, source = frames_of(write_video(tmp_path / "v.ts", format="mpegts"))
+    assert source.decoder.startswith("av") and "MPEG-TS" in source.decoder
+    assert len(frames) == 40
+    assert len({frame.tobytes() for frame in frames[:20]}) == 20
+
+
+def test_truncated_file_gives_what_is_there(tmp_path):
+    path = write_video(tmp_path / "v.mkv", 200, options={"preset": "ultrafast"})
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    frames, _ = frames_of(path)
+    assert 50 < len(frames) < 200
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"This is no video." * 99, "not a video"), (b"\0" * 5000, "not a video")]
+)
+def test_not_a_video(tmp_path, content, reason):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(content)
+    with pytest.raises(Undecodable, match=reason):
+        frames_of(path)
+
+
+def test_audio_only(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    with pytest.raises(Undecodable, match="no video stream"):
+        frames_of(path)
+
+
+def test_image_folder(tmp_path):
+    for number in range(20):
+        Image.fromarray(moving_square(number)).save(tmp_path / f"{number:03d}.tif")
+    frames, source = frames_of(tmp_path)
+    assert np.array_equal(frames[7], moving_square(7)) and len(frames) == source.announced == 20
+    Image.fromarray(moving_square(0)[:10]).save(tmp_path / "020.tif")
+    with pytest.raises(Undecodable, match=r"020\.tif is 96x10"):
+        frames_of(tmp_path)
+
+
+@pytest.mark.parametrize("frames", [1, 15, 16, 17, 40])
+def test_clips_hold_every_frame_once(frames):
+    video = np.arange(frames)[:, None, None, None] * np.ones((1, 2, 2, 3), int)
+    clips = list(to_clips(np.array_split(video, [min(7, frames)])))
+    assert len(clips) == -(-frames // 16)
+    assert all(len(clip) == 16 for clip, _ in clips)
+    assert np.array_equal(np.concatenate([clip[:own] for clip, own in clips]), video)
+    last, own = clips[-1]
+    assert (last[own:] == frames - 1).all()
+
+
+def events_of(paths, time_limit=60.0, on_event=lambda event: None):
+    events = []
+    for event in read_clips(paths, "auto", time_limit):
+        on_event(event)
+        events.append(event)
+    return events
+
+
+def test_reader_goes_on_after_a_bad_file(tmp_path):
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"nothing" * 100)
+    good = write_video(tmp_path / "good.mp4", 20)
+    events = events_of([good, bad, good])
+    assert [type(e) for e in events] == [Begin, Clip, Clip, End, Failed, Begin, Clip, Clip, End]
+    assert [e.index for e in events] == [0] * 4 + [1] + [2] * 4
+
+
+def test_where_decord_stops_pyav_starts_over(tmp_path):
+    path = write_video(tmp_path / "v.mp4", 120)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = b"\xff" * 400
+    path.write_bytes(content)
+    events = events_of([path])
+    last = max(place for place, event in enumerate(events) if isinstance(event, Begin))
+    assert events[last].decoder.startswith("av")
+    assert isinstance(events[-1], End) and events[-1].skipped > 0
+    assert 60 <= sum(event.own for event in events[last:] if isinstance(event, Clip)) < 120
+
+
+def test_a_crash_costs_one_video(tmp_path):
+    long, short = write_video(tmp_path / "long.mp4", 800), write_video(tmp_path / "short.mp4", 20)
+
+    def kill(event):
+        if isinstance(event, Clip) and event.index == 0:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    events = events_of([long, short], on_event=kill)
+    assert [e.reason for e in events if isinstance(e, Failed)] == ["the decoder crashed (exit code -9)"]
+    assert [e.index for e in events if isinstance(e, End)] == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_a_hang_costs_one_video(tmp_path):
+    import os
+
+    folder = tmp_path / "hanging"  # reading an image from a pipe that nobody writes to blocks for good
+    folder.mkdir()
+    os.mkfifo(folder / "001.jpg")
+    short = write_video(tmp_path / "short.mp4", 20)
+    events = events_of([folder, short], time_limit=8.0)
+    assert [e.reason for e in events if isinstance(e, Failed)] == ["the decoder hung for 8 s"]
+    assert [e.index for e in events if isinstance(e, End)] == [1]
+
+
+def test_ped2_frame_counts(shared):
+    with open(shared / "ucsd-ped2/annotations.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[::7]:
+        frames, _ = frames_of(shared / "ucsd-ped2/videos" / f"{row['video']}.mp4")
+        assert frames.shape == (int(row["frames"]), 240, 360, 3)

@@ -1,0 +1,116 @@
+"""Stage two: it learns what is there to learn, the same for the same seed, and only from the training part."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from data.catalogue import read_labels
+from data.errors import UserError
+from tests.conftest import write_store
+from train.checkpoint import Trained
+from train.loop import batches
+from train.model import AnomalyDetector
+from train.run import train, with_split
+from train.scaling import Scaling
+from train.settings import TrainSettings
+
+SHORT = TrainSettings(steps=40, learning_rate=1e-3, scale="whiten", segments=8, fuse=False)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    store = write_store(tmp_path)
+    videos = read_labels(tmp_path / "labels.csv")
+    return videos, store.read_all([v.id for v in videos])
+
+
+def trained(corpus, settings=SHORT):
+    return train(*corpus, settings, "cpu")
+
+
+def test_same_seed_same_model(corpus):
+    one, other, third = trained(corpus), trained(corpus), trained(corpus, replace(SHORT, seed=1))
+    states = [t.model.state_dict() for t in (one, other, third)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_the_test_part_changes_nothing(corpus):
+    videos, stored = corpus
+    one = trained(corpus).model.state_dict()
+    for video in videos:
+        if video.split == "test":
+            stored[video.id].features[:] = 99
+    other = trained(corpus).model.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_loss_falls(corpus):
+    losses = []
+    train(*corpus, SHORT, "cpu", lambda step, loss, terms: losses.append(float(terms["ranking"])))
+    assert len(losses) == 40 and losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("head", ["rnn", "fc"])
+@pytest.mark.parametrize("attention", [True, False])
+def test_ablations_are_other_models(head, attention):
+    model = AnomalyDetector(6, replace(SHORT, head=head, attention=attention)).eval()
+    features = torch.rand(2, 5, 6)
+    scores, boosted = model(features)
+    assert scores.shape == (2, 5) and (scores >= 0).all() and (scores <= 1).all()
+    assert torch.equal(boosted, features) != attention
+    assert any(name.startswith("attention.") for name, _ in model.named_parameters()) == attention
+    assert any("rnn.weight_ih_l1_reverse" in name for name, _ in model.named_parameters()) == (head == "rnn")
+
+
+def test_checkpoint_round_trip(corpus, tmp_path):
+    one = trained(corpus)
+    one.save(tmp_path / "model.pt")
+    other = Trained.load(tmp_path / "model.pt", "cpu")
+    assert other.settings == one.settings and other.fingerprint == one.fingerprint
+    bag = np.random.rand(7, 8).astype(np.float32)
+    assert np.array_equal(other.scaling(bag), one.scaling(bag))
+    shown = torch.from_numpy(bag)[None]
+    assert torch.equal(other.model(shown).scores, one.model(shown).scores)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 100])
+def test_not_a_checkpoint(tmp_path, content):
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(UserError, match="not a checkpoint"):
+        Trained.load(tmp_path / "model.pt", "cpu")
+
+
+def test_one_class_only(corpus):
+    videos, stored = corpus
+    with pytest.raises(UserError, match="has no abnormal video"):
+        train([v for v in videos if v.label == 0], stored, SHORT, "cpu")
+
+
+def test_split_is_drawn_only_where_there_is_none(corpus):
+    videos, _ = corpus
+    assert with_split(videos, 0) == (videos, False)
+    none = [replace(v, split=None) for v in videos]
+    drawn, was = with_split(none, 0)
+    assert was and drawn == with_split(none, 0)[0] != with_split(none, 1)[0]
+    for label in (0, 1):
+        assert sum(v.split == "train" for v in drawn if v.label == label) == 7  # 0.6 of 12
+
+
+def test_batches_see_every_bag_before_any_comes_again():
+    draws = batches(7, 3, seed=0)
+    seen = torch.cat([next(draws) for _ in range(7)]).tolist()
+    for start in range(0, 21, 7):
+        assert sorted(seen[start : start + 7]) == list(range(7))
+    assert sorted(next(batches(4, 30, seed=0)).tolist()) == [0, 1, 2, 3]
+
+
+def test_scaling():
+    clips = np.random.rand(50, 4) * [1, 10, 100, 0] + 5
+    whiten = Scaling.learn(clips, "whiten")
+    np.testing.assert_allclose(np.linalg.norm(whiten(clips), axis=1), 1, rtol=1e-5)
+    assert abs(whiten(clips).mean(0)).max() < 0.2
+    assert np.array_equal(Scaling.learn(clips, "none")(clips), clips.astype(np.float32))
+    np.testing.assert_allclose(Scaling.learn(clips, "length")(clips), clips / np.linalg.norm(clips, axis=1)[:, None])
