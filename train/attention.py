@@ -249,8 +249,9 @@ def _parts(features: Tensor) -> list[tuple[slice, slice]]:
     bags, clips, width = features.shape
     if torch.compiler.is_compiling():
         return [(slice(None), slice(None))]
-    rows = max(1, PART // width)
-    return [(slice(b, b + 1), slice(i, i + rows)) for b in range(bags) for i in range(0, clips, rows)]
+    rows = min(clips, max(1, PART // width))
+    together = max(1, PART // (clips * width))
+    return [(slice(b, b + together), slice(i, i + rows)) for b in range(0, bags, together) for i in range(0, clips, rows)]
 
 
 def _apply(kernel: Tensor, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
