@@ -182,8 +182,8 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "efficientnet-lite0": lambda: Preset(
         "efficientnet-lite0",
         _efficientnet_lite0,
-        "global average pool, mean over frames and over differences of frames 4 apart",
-        2560,
+        "strongest activations of blocks 4 (frames) and 1-4 (differences of frames 4 apart), mean over the clip",
+        368,
         View(**IMAGENET, resize=256, antialias=True),
         Weights(
             file=_packaged_lite0(), sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

@@ -57,6 +57,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
     from torch.utils.tensorboard import SummaryWriter
 
     from train.run import train, with_split
+    from train.settings import steps
 
     work, device = Work(common.work), choose_device(common.device)
     store = work.store(work.extracted_preset(common.preset))
@@ -67,21 +68,22 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         + (f"; split drawn with seed {settings.seed}" if drawn else "")
     )
     stored = store.read_all([video.id for video in chosen])
+    total = steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
     run = work.new_run()
     record(run / "settings.json", common, settings)
     write_labels(run / "videos.csv", videos)
-    with SummaryWriter(str(run)) as board, tqdm(total=settings.steps, unit="step", disable=None) as bar:
+    with SummaryWriter(str(run)) as board, tqdm(total=total, unit="step", disable=None) as bar:
 
         def on_step(step, loss, terms):
             bar.update()
-            if step % max(1, settings.steps // 100) == 0 or step == settings.steps:
+            if step % max(1, total // 100) == 0 or step == total:
                 shown = {"loss": float(loss)} | {name: float(term) for name, term in terms.items()}
                 for name, value in shown.items():
                     board.add_scalar(f"train/{name}", value, step)
                 text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
                 bar.set_postfix_str(text)
-                if bar.disable and step % max(1, settings.steps // 10) == 0:
-                    print(f"step {step} of {settings.steps}: {text}", flush=True)
+                if bar.disable and step % max(1, total // 10) == 0:
+                    print(f"step {step} of {total}: {text}", flush=True)
 
         trained = train(videos, stored, settings, device, on_step, on_note=bar.write)
     trained.save(run / "model.pt")

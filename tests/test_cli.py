@@ -12,7 +12,7 @@ from data.settings import read_settings
 from pipeline.cli import GROUPS, main
 from tests.conftest import write_store, write_video
 
-QUICK = ["--steps", "120", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10", "--no-fuse"]
+QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10", "--no-fuse"]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_settings_of_a_run_give_the_same_run(work, tmp_path):
     assert main(["train", *work, *QUICK, "--margin", "0.3"]) == 0
     first = (tmp_path / "runs/latest").resolve()
     saved = read_settings(first / "settings.json", GROUPS)
-    assert saved["margin"] == 0.3 and saved["steps"] == 120
+    assert saved["margin"] == 0.3 and saved["epochs"] == 60
     assert main(["train", "--settings", str(first / "settings.json")]) == 0
     second = (tmp_path / "runs/latest").resolve()
     assert second != first
@@ -128,10 +128,10 @@ def test_several_presets(work, tmp_path, capsys):
     ("content", "problem"),
     [
         ("{", "not a settings file"),
-        ('{"stepps": 3}', "unknown setting 'stepps'"),
-        ('{"steps": "3"}', "give a int"),
+        ('{"epocs": 3}', "unknown setting 'epocs'"),
+        ('{"epochs": "3"}', "give a int"),
         ('{"head": "x"}', "one of"),
-        ('{"steps": 0}', "at least 1"),
+        ('{"epochs": 0}', "at least 1"),
     ],
 )
 def test_wrong_settings_file(tmp_path, capsys, content, problem):
@@ -140,7 +140,7 @@ def test_wrong_settings_file(tmp_path, capsys, content, problem):
 
 
 def test_wrong_flags(work, tmp_path, capsys):
-    assert "too low" in fails(capsys, "train", *work, "--steps", "0")
+    assert "too low" in fails(capsys, "train", *work, "--epochs", "0")
     assert "no CUDA" in fails(capsys, "train", *work, "--device", "cuda:7")
     assert "not a device" in fails(capsys, "train", *work, "--device", "abacus")
     assert "known are i3d-kinetics" in fails(capsys, "extract", "--videos", tmp_path, "--preset", "x")
@@ -179,7 +179,7 @@ def test_whole_pipeline_on_real_files(tmp_path):
     common = ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
     for command in (
         ["extract", "--videos", str(tmp_path / "videos")],
-        ["train", "--steps", "3", "--no-fuse"],
+        ["train", "--epochs", "3", "--no-fuse"],
         ["evaluate"],
     ):
         done = subprocess.run([sys.executable, "-m", "pipeline", *command, *common], capture_output=True, text=True)

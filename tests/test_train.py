@@ -16,7 +16,7 @@ from train.run import train, with_split
 from train.scaling import Scaling
 from train.settings import TrainSettings
 
-SHORT = TrainSettings(steps=40, learning_rate=1e-3, scale="whiten", segments=8, fuse=False)
+SHORT = TrainSettings(epochs=40, learning_rate=1e-3, scale="whiten", segments=8, fuse=False)
 
 
 @pytest.fixture

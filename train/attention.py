@@ -251,7 +251,9 @@ def _parts(features: Tensor) -> list[tuple[slice, slice]]:
         return [(slice(None), slice(None))]
     rows = min(clips, max(1, PART // width))
     together = max(1, PART // (clips * width))
-    return [(slice(b, b + together), slice(i, i + rows)) for b in range(0, bags, together) for i in range(0, clips, rows)]
+    return [
+        (slice(b, b + together), slice(i, i + rows)) for b in range(0, bags, together) for i in range(0, clips, rows)
+    ]
 
 
 def _apply(kernel: Tensor, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from train.losses import objective
 from train.model import AnomalyDetector, Scored
-from train.settings import TrainSettings
+from train.settings import TrainSettings, steps
 
 
 def fit(
@@ -34,7 +34,7 @@ def fit(
         on_note(model.attention.fuse() or "the attention is compiled first: the first step takes its time")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
-    for step in range(1, settings.steps + 1):
+    for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):
         chosen = [bags[draw.to(bags.device)] for bags, draw in zip((abnormal, normal), next(draws))]
         scored = model(torch.cat(chosen))
         sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))

@@ -10,7 +10,7 @@ from train.scaling import SCALES
 class TrainSettings:
     recipe: str = setting("paper", "named set of the settings below", ("paper",))
     segments: int = setting(32, "instances of a bag: each video's clips averaged into this many segments", low=1)
-    scale: str = setting("length", "features of a segment: to length 1, whitened first, or as extracted", SCALES)
+    scale: str = setting("whiten", "features: whitened and to length 1, to length 1, or as extracted", SCALES)
     attention: bool = setting(True, "spatial-temporal attention, eq. 1-3")
     channels: int = setting(10, "D, length of the attention's queries and keys", low=1)
     passes: int = setting(2, "times the attention is applied, with shared weights", low=1)
@@ -22,10 +22,15 @@ class TrainSettings:
     smoothness: float = setting(2e-4, "lambda_1 of eq. 5", low=0.0)
     sparsity: float = setting(4e-5, "lambda_2 of eq. 5", low=0.0)
     batch: int = setting(30, "abnormal bags, and as many normal ones, in a step", low=1)
-    steps: int = setting(1000, "optimiser steps; the last one is the model, no test set is looked at", low=1)
+    epochs: int = setting(150, "times every video is seen; the last step is the model, no test set is looked at", low=1)
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
     fuse: bool = setting(True, "compile the attention (needs a C++ compiler; equal to rounding)")
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
 
 
 RECIPES: dict[str, dict] = {"paper": {}}
+
+
+def steps(settings: TrainSettings, abnormal: int, normal: int) -> int:
+    """Optimiser steps of a training: `epochs` times those that show each video of the larger class once."""
+    return settings.epochs * -(-max(abnormal, normal) // settings.batch)

@@ -1,0 +1,136 @@
+"""Spatial-temporal attention: ours against the written-out form, a row-by-row form, and the floor.
+
+    python benchmarks/attention.py [--device cuda]
+
+Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
+Peak memory is what was allocated beyond the input, in multiples of it. Times are the fastest of several calls, after a first one that is
+not counted; "-" did not fit the memory (more than LIMIT).
+"""
+
+import argparse
+import platform
+import time
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.checkpoint import checkpoint
+
+from tests.reference import written_out
+from train.attention import SpatialTemporalAttention
+
+SHAPES = [(32, 1024), (32, 2048), (32, 4096), (256, 1024), (2048, 1024)]
+LIMIT = 12 * 2**30  # bytes of one tensor of the written-out form beyond which it is not tried
+LONG = [(6749, 4096), (50_000, 1024)]  # the longest test video of UCF-Crime, and a day of clips
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    device = torch.device(parser.parse_args().device)
+    name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or platform.machine()}"
+    )
+    print(f"torch {torch.__version__}, {name}, {torch.get_num_threads()} threads")
+    eager, fused = SpatialTemporalAttention().to(device), SpatialTemporalAttention().to(device)
+    fused.load_state_dict(eager.state_dict())
+    print(fused.fuse() or "fused: torch.compile")
+    forms = {
+        "written out": lambda x: written_out(eager, x),
+        "row by row": lambda x: row_by_row(eager, x),
+        "eager": eager,
+        "fused": fused,
+    }
+    for backward in (False, True):
+        print(f"\n{'forward and backward' if backward else 'forward'}, ms (times the fused one; peak memory in inputs)")
+        print(f"{'N x C':>12}{'floor':>16}" + "".join(f"{form:>26}" for form in forms))
+        for shape in SHAPES:
+            features = 0.03 * torch.rand(1, *shape, device=device)
+            floor = fastest(lambda x=features: [x + 1 for _ in range(2)], device)
+            found = {form: measure(call, form, features, backward) for form, call in forms.items()}
+            best = found["fused"][0]
+            cells = [f"{1e3 * floor:.3f} (1/{best / floor:.0f})"]
+            cells += [f"{1e3 * t:.2f} ({t / best:.1f}; {m:.1f})" if t else "-" for t, m in found.values()]
+            print(
+                f"{shape[0]:>5} x {shape[1]:<4}{cells[0]:>16}" + "".join(f"{cell:>26}" for cell in cells[1:]),
+                flush=True,
+            )
+    print("\nlong videos in one piece, eager, forward: ms, peak memory in inputs")
+    for shape in LONG:
+        features = 0.03 * torch.rand(1, *shape, device=device)
+        seconds, memory = measure(eager, "eager", features, backward=False)
+        print(f"{shape[0]:>5} x {shape[1]:<4}{1e3 * seconds:>16.0f}{memory:>8.1f}", flush=True)
+
+
+def measure(call, form: str, features, backward: bool) -> tuple[float | None, float]:
+    clips, width = features.shape[1:]
+    if form == "written out" and 4 * clips * width * max(width, clips) > LIMIT:
+        return None, 0.0
+    leaf = features.clone().requires_grad_(backward)
+    weight = torch.ones_like(features)
+
+    def work():
+        if not backward:
+            with torch.no_grad():
+                return call(leaf)
+        leaf.grad = None
+        call(leaf).backward(weight)
+
+    slow = form in ("written out", "row by row")
+    seconds = fastest(work, features.device, calls=2 if slow else 15)
+    return seconds, peak(work, features.device) / features.nbytes
+
+
+def fastest(work, device, calls: int = 15) -> float:
+    times = []
+    for _ in range(calls + 1):
+        synchronise(device)
+        begun = time.perf_counter()
+        work()
+        synchronise(device)
+        times.append(time.perf_counter() - begun)
+    return min(times[1:])
+
+
+def peak(work, device) -> int:
+    """Most bytes allocated at once during `work`, beyond what was there before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    now = most = 0
+    for event in profiled.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            most = max(most, now)
+    return most
+
+
+def row_by_row(module, features):
+    """The written-out form with one clip's C x C weights at a time, computed again in the backward pass."""
+    for _ in range(module.passes):
+        vectors = [v.flatten() for v in (module.query.weight, module.query.bias, module.key.weight, module.key.bias)]
+        rows = [checkpoint(_one_row, features[0], i, *vectors, use_reentrant=False) for i in range(features.shape[1])]
+        features = torch.stack(rows)[None]
+    return features
+
+
+def _one_row(features, i, w_q, b_q, w_k, b_k):
+    query = torch.nn.functional.normalize(features[i, :, None] * w_q + b_q, dim=-1)
+    key = torch.nn.functional.normalize(features[..., None] * w_k + b_k, dim=-1)
+    row = (query @ key[i].T).exp()
+    others = torch.arange(len(features), device=features.device) != i
+    column = torch.einsum("cd,ncd->nc", query, key).exp() * others[:, None]
+    attended = row @ features[i] + (column * features).sum(0)
+    return features[i] + attended / (row.sum(1) + column.sum(0))
+
+
+def synchronise(device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
