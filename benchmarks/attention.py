@@ -1,6 +1,6 @@
 """Spatial-temporal attention: ours against the written-out form, a row-by-row form, and the floor.
 
-    python benchmarks/attention.py [--device cuda]
+    python -m benchmarks.attention [--device cuda]
 
 Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
 Peak memory is what was allocated beyond the input, in multiples of it. Times are the fastest of several calls, after a first one that is

@@ -1,8 +1,8 @@
 """UCSD Ped2 by the paper's protocol: splits of 10 normal + 6 abnormal videos for training, the rest for testing.
 
-    python benchmarks/ped2.py DATA              the table of the README: every split, every seed
-    python benchmarks/ped2.py DATA --ablation   the four rows of the paper's Table 2
-    python benchmarks/ped2.py DATA --select     what settings were chosen by: 3 folds inside the training part of each split
+    python -m benchmarks.ped2 DATA              the table of the README: every split, every seed
+    python -m benchmarks.ped2 DATA --ablation   the four rows of the paper's Table 2
+    python -m benchmarks.ped2 DATA --select     what settings were chosen by: 3 folds inside the training part of each split
 
 DATA holds videos/, ped2.mat and splits.csv (split,video,part). Further settings of `pipeline train` may follow, as flags.
 Features are extracted with the embedded preset into --work, unless they are there.
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each split (default: 3)")
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--select", action="store_true")
+    parser.add_argument("--native", action="store_true", help="score clips, not segments")
     add_flags(parser, TrainSettings)
     flags = vars(parser.parse_args())
     settings = build(TrainSettings, flags)
@@ -77,7 +78,7 @@ def main() -> None:
             for seed in range(flags["seeds"]):
                 chosen = dataclasses.replace(settings, seed=seed, **changes)
                 for case in folds(split) if flags["select"] else [split]:
-                    results.append(run(case, stored, chosen))
+                    results.append(run(case, stored, chosen, flags["native"]))
         found = np.array(results, float)
         cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
         print(f"{name:24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
@@ -86,9 +87,9 @@ def main() -> None:
                 print(f"  split {number:<16}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
 
 
-def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings) -> list[float | None]:
+def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, native: bool) -> list[float | None]:
     trained = train(videos, stored, settings, torch.device("cpu"))
-    scored = [score_video(trained, video, stored[video.id]) for video in videos if video.split == "test"]
+    scored = [score_video(trained, video, stored[video.id], native) for video in videos if video.split == "test"]
     return [metric(scored) for metric in REPORTED.values()]
 
 

@@ -25,11 +25,11 @@ class ScoredVideo:
 
 
 @torch.inference_mode()
-def score_clips(trained: Trained, features: np.ndarray, native: bool = True) -> np.ndarray:
+def score_clips(trained: Trained, features: np.ndarray, native: bool = False) -> np.ndarray:
     """Features (clips, crops, C) -> scores (clips,).
 
     Args:
-        native: over the clips as they are; else over the bag's segments, as in training, each clip then has its segment's.
+        native: over all clips as they are; else over the bag's segments, as in training, and each clip has its segment's.
     """
     clips = len(features)
     bag = features.mean(1) if native else to_segments(features.mean(1), trained.settings.segments)
@@ -38,7 +38,7 @@ def score_clips(trained: Trained, features: np.ndarray, native: bool = True) -> 
     return scores if native else scores[segment_of_clip(clips, trained.settings.segments)]
 
 
-def score_video(trained: Trained, video: Video, stored: Stored, native: bool = True) -> ScoredVideo:
+def score_video(trained: Trained, video: Video, stored: Stored, native: bool = False) -> ScoredVideo:
     """Scores of every decoded frame, and the truth where the labels hold it."""
     clips = score_clips(trained, stored.features, native)
     truth = None if video.intervals is None else frame_truth(video.intervals, stored.frames, video.id)

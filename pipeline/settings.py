@@ -19,4 +19,4 @@ class CommonSettings:
 class EvaluateSettings:
     run: str = setting("", "folder of the run to evaluate (default: the latest)")
     plot: bool = setting(False, "draw the score curve of every video, and the ROC")
-    native: bool = setting(True, "score all clips of a video; --no-native scores its segments, as in training")
+    native: bool = setting(False, "score every clip of a video by itself, instead of the segments it was trained on")

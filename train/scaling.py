@@ -12,7 +12,8 @@ SCALES = ("length", "whiten", "none")
 @dataclass(frozen=True)
 class Scaling:
     """`length`: every row to length 1, as Sultani et al. `whiten`: each dimension to mean 0 and deviation 1 over the training
-    clips first, so that what all clips share does not hide what tells them apart. `none`: as extracted."""
+    clips, then all divided by the root of C: what all clips share no longer hides what tells them apart, and a row's length,
+    1 on the average, says how unusual the clip is. `none`: as extracted."""
 
     kind: str
     mean: np.ndarray  # (C,)
@@ -28,5 +29,7 @@ class Scaling:
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(.., C) -> (.., C) float32."""
         if self.kind == "whiten":
-            features = (features - self.mean) / self.deviation
-        return (features if self.kind == "none" else unit_length(features)).astype(np.float32)
+            features = (features - self.mean) / self.deviation / np.sqrt(len(self.mean))
+        elif self.kind == "length":
+            features = unit_length(features)
+        return features.astype(np.float32)

@@ -1,0 +1,73 @@
+"""Where the time of a training step goes, for the paper's batch of 30 + 30 bags of 32 segments.
+
+    python -m benchmarks.training [--device cuda]
+
+Forward and backward of each part by itself, and of a whole step, in ms and as a share of the whole.
+"""
+
+import argparse
+
+import torch
+
+from benchmarks.attention import fastest
+from train.loop import batches
+from train.losses import objective
+from train.model import AnomalyDetector, Scored
+from train.settings import TrainSettings
+
+BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    device = torch.device(parser.parse_args().device)
+    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads")
+    names = ("data", "attention", "head", "losses", "optimiser", "whole step")
+    print(f"{'C':>6}" + "".join(f"{name:>18}" for name in names))
+    for width in WIDTHS:
+        times = parts(width, device)
+        whole = times["whole step"]
+        cells = [f"{1e3 * times[name]:.1f} ({times[name] / whole:.0%})" for name in names]
+        print(f"{width:>6}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+
+
+def parts(width: int, device) -> dict[str, float]:
+    settings = TrainSettings()
+    model = AnomalyDetector(width, settings).to(device)
+    if reason := model.attention.fuse():
+        print(reason)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    store = torch.rand(10 * BAGS, SEGMENTS, width, device=device)
+    draws = batches(len(store), 2 * BAGS, seed=0)
+    bags = store[next(draws)]
+    boosted = model.attention(bags).detach()
+    scores = model.head(boosted).detach()
+
+    def attention():
+        model.attention(bags).backward(boosted)
+
+    def head():
+        model.head(boosted.requires_grad_()).backward(scores)
+
+    def losses():
+        leaves = scores.clone().requires_grad_(), boosted.detach().requires_grad_()
+        sides = zip(*(leaf.split(BAGS) for leaf in leaves))
+        objective(*(Scored(*side) for side in sides), settings)[0].backward()
+
+    def whole():
+        scored = model(store[next(draws)])
+        sides = zip(*(part.split(BAGS) for part in scored))
+        loss, _ = objective(*(Scored(*side) for side in sides), settings)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    whole()
+    work = {"data": lambda: store[next(draws)], "attention": attention, "head": head, "losses": losses}
+    work |= {"optimiser": optimiser.step, "whole step": whole}
+    return {name: fastest(call, device, calls=5) for name, call in work.items()}
+
+
+if __name__ == "__main__":
+    main()
