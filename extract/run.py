@@ -90,7 +90,8 @@ class Extraction:
     def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> None:
         batch = _Batch(self)
         begun: dict[int, tuple[Begin, _Features]] = {}
-        events = read_clips([video.path for video in todo], self.settings.decoder, self.settings.time_limit)
+        paths = [video.path for video in todo]
+        events = read_clips(paths, self.settings.decoder, self.settings.time_limit, self.preset.tail)
         for event in events:
             video = todo[event.index]
             match event:

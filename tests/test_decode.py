@@ -97,6 +97,14 @@ def test_clips_hold_every_frame_once(frames):
     assert (last[own:] == frames - 1).all()
 
 
+@pytest.mark.parametrize(("frames", "first"), [(5, 0), (16, 0), (20, 4), (40, 24)])
+def test_the_last_clip_may_begin_earlier(frames, first):
+    video = np.arange(frames)[:, None, None, None] * np.ones((1, 2, 2, 3), int)
+    last, own = list(to_clips([video], "overlap"))[-1]
+    assert own == (frames - 1) % 16 + 1
+    assert last[:, 0, 0, 0].tolist() == [min(number, frames - 1) for number in range(first, first + 16)]
+
+
 def events_of(paths, time_limit=60.0, on_event=lambda event: None):
     events = []
     for event in read_clips(paths, "auto", time_limit):

@@ -216,7 +216,7 @@ def test_features_are_those_of_the_clips_and_a_second_run_does_nothing(tmp_path)
     assert sorted(outcome.done) == ["deep/short", "long"] and (outcome.clips, outcome.frames) == (4, 41)
     stored = store.read("long")
     assert stored.features.shape == (3, 1, 368) and stored.frames == 36
-    clips = to_clips(open_video(tmp_path / "videos/long.mp4").frames)
+    clips = to_clips(open_video(tmp_path / "videos/long.mp4").frames, "overlap")
     expected = [run.features(run.preset.view(torch.from_numpy(frames))) for frames, _ in clips]
     np.testing.assert_allclose(stored.features[:, 0], torch.cat(expected).numpy(), rtol=1e-4, atol=1e-4)
     again = run.run(videos)
