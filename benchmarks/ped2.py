@@ -62,7 +62,7 @@ def main() -> None:
     common = CommonSettings(work=flags["work"], preset=PRESET)
     commands.extract(str(flags["data"] / "videos"), None, common, ExtractSettings())
     videos, _ = read_catalogue(flags["data"] / "videos")
-    stored = Work(flags["work"]).store(PRESET).read_all([video.id for video in videos])
+    stored = dict(Work(flags["work"]).store(PRESET).read_all([video.id for video in videos]))
     with open(flags["data"] / "splits.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     splits = [

@@ -35,8 +35,6 @@ def main() -> None:
 def parts(width: int, device) -> dict[str, float]:
     settings = TrainSettings()
     model = AnomalyDetector(width, settings).to(device)
-    if reason := model.attention.fuse():
-        print(reason)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     store = torch.rand(10 * BAGS, SEGMENTS, width, device=device)
     draws = batches(len(store), 2 * BAGS, seed=0)

@@ -2,6 +2,13 @@
 
 import numpy as np
 
+CLIP = 16  # frames of a clip, and from one clip to the next
+
+
+def clips_of(frames: int) -> int:
+    """Clips that cover so many frames, the last one not full."""
+    return -(-frames // CLIP)
+
 
 def segment_bounds(clips: int, segments: int) -> np.ndarray:
     """First clip of every segment, and one past the last: `segments + 1` whole numbers from 0 to `clips`."""
@@ -20,8 +27,11 @@ def to_segments(features: np.ndarray, segments: int) -> np.ndarray:
 
 
 def segment_of_clip(clips: int, segments: int) -> np.ndarray:
-    """For every clip, the segment that it is scored by: the one whose stretch holds the clip's middle."""
-    return ((np.arange(clips) + 0.5) * segments / clips).astype(int)
+    """For every clip, the segment of `to_segments` that holds it; where several repeat it, the middle one of them."""
+    starts = np.minimum(segment_bounds(clips, segments)[:-1], clips - 1)
+    last = np.searchsorted(starts, np.arange(clips), side="right") - 1
+    first = np.searchsorted(starts, starts[last], side="left")
+    return (first + last) // 2
 
 
 def unit_length(features: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The catalogue: which videos there are, and what is known of each. Labels go by video id, never by position."""
 
 import csv
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from data.errors import UserError
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv"}  # fmt: skip
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
-COLUMNS = ("video", "label", "split", "class", "start", "end")
+COLUMNS = ("video", "label", "split", "class", "frames", "start", "end")
 SPLITS = ("train", "test")
 
 
@@ -24,10 +25,13 @@ class Video:
     split: str | None = None  # "train" or "test"
     intervals: tuple[tuple[int, int], ...] | None = None  # abnormal frames, 1-based, inclusive
     kind: str = ""  # class of the anomaly
+    frames: int | None = None  # according to the labels; what is decoded decides
 
 
 def find_videos(root: Path) -> list[Video]:
     """All video files and folders of images below `root`, or the one file `root`, in order of their ids.
+
+    A folder that holds a video is none of images: its pictures are covers and the like. Masks, in folders `*_gt`, are not videos.
 
     Raises:
         UserError: no such folder, no video in it, or two of the same id.
@@ -35,25 +39,47 @@ def find_videos(root: Path) -> list[Video]:
     root = Path(root)
     if not root.exists():
         raise UserError(root, "does not exist", "give a folder of videos with --videos")
-    paths, other = [root] if root.is_file() else sorted(root.rglob("*")), set()
+    files = [root] if root.is_file() else _files(root)
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    images = [
+        path.parent
+        for path in files
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent not in (root, root.parent)
+    ]
+    with_video = {path.parent for path in videos}
+    folders = {path for path in images if path not in with_video and not path.name.endswith("_gt")}
+    other = {path.suffix or path.name for path in files}
     found: dict[str, Path] = {}
-    for path in paths:
-        suffix = path.suffix.lower()
-        if suffix in IMAGE_SUFFIXES and path.parent != root:
-            video, id = path.parent, path.parent.relative_to(root)
-        elif suffix in VIDEO_SUFFIXES and not path.is_dir():
-            video, id = path, Path(path.name if path == root else path.relative_to(root)).with_suffix("")
-        else:
-            other.update({suffix or path.name} if path.is_file() else ())
-            continue
-        if found.setdefault(id.as_posix(), video) != video:
-            raise UserError(video, f"has the same id as {found[id.as_posix()]}", "rename or move one of the two")
+    for path in videos + sorted(folders):
+        name = path.relative_to(root if root.is_dir() else root.parent)
+        id = (name.with_suffix("") if path not in folders else name).as_posix()
+        if id in found:
+            raise UserError(path, f"has the same id as {found[id]}", "rename or move one of the two")
+        found[id] = path
     if not found:
         seen = f"only {', '.join(sorted(other))}" if other else "it is empty"
         raise UserError(
             root, f"has no video ({seen})", f"known are {' '.join(sorted(VIDEO_SUFFIXES))} and image folders"
         )
     return [Video(id, path) for id, path in sorted(found.items())]
+
+
+def _files(root: Path) -> list[Path]:
+    """All files below `root` that are there, also through links to folders."""
+    seen, files = {root.resolve()}, []
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = sorted(name for name in below if not _seen(Path(folder, name), seen))
+        files += [path for name in sorted(names) if (path := Path(folder, name)).exists()]
+    return files
+
+
+def _seen(folder: Path, seen: set[Path]) -> bool:
+    """Whether a link leads to a folder again; `seen` grows."""
+    real = folder.resolve()
+    if real in seen:
+        return True
+    seen.add(real)
+    return False
 
 
 class Names:
@@ -71,12 +97,16 @@ class Names:
             UserError: the name fits several ids.
         """
         path = Path(name.strip())
-        parts = path.with_suffix("").parts if path.suffix.lower() in VIDEO_SUFFIXES else path.parts
-        fits = [id for id in self._by_last[parts[-1]] if _ends_alike(id.split("/"), parts)] if parts else []
-        exact = [id for id in fits if id == "/".join(parts)]
+        fits = self._fits(path.parts)
+        if not fits and path.suffix.lower() in VIDEO_SUFFIXES:
+            fits = self._fits(path.with_suffix("").parts)
+        exact = [id for id in fits if id == path.as_posix() or id == path.with_suffix("").as_posix()]
         if len(fits) > 1 and not exact:
             raise UserError(name, f"means several videos: {', '.join(fits)}", "name the folder too")
         return (exact or fits or [None])[0]
+
+    def _fits(self, parts: tuple[str, ...]) -> list[str]:
+        return [id for id in self._by_last[parts[-1]] if _ends_alike(id.split("/"), parts)] if parts else []
 
 
 def _ends_alike(one, other) -> bool:
@@ -85,7 +115,7 @@ def _ends_alike(one, other) -> bool:
 
 
 def read_labels(path: Path) -> list[Video]:
-    """The general form: a CSV `video,label,split,start,end` and optionally `class`; several rows for several intervals.
+    """The general form: a CSV `video,label,split,start,end`, optionally `class` and `frames`; several rows for several intervals.
 
     Frames count from 1 and `end` is included. `label` is 1 or 0 (or abnormal, normal), or empty where not known; `split` is train,
     test or empty. A normal video has no intervals; an abnormal one without any has unknown ones.
@@ -95,15 +125,16 @@ def read_labels(path: Path) -> list[Video]:
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             path, f"cannot be read ({error})", f"give a CSV file with columns {','.join(COLUMNS)}"
         ) from None
-    if not rows or not {"video", "label"} <= set(rows[0]):
+    if not rows or not {"video", "label"} <= set(rows[0][1]):
         raise UserError(path, "has no columns 'video' and 'label', or no row", f"the first line is {','.join(COLUMNS)}")
     videos: dict[str, Video] = {}
-    for line, row in enumerate(rows, 2):
+    for line, row in rows:
         video = _read_row(f"{path}, line {line}", {key: (value or "").strip() for key, value in row.items() if key})
         before = videos.get(video.id)
         if before:
@@ -127,6 +158,9 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
         raise UserError(where, f"label {label!r}", "give 1 (abnormal), 0 (normal) or nothing")
     if split not in (None, *SPLITS):
         raise UserError(where, f"split {split!r}", "give train, test or nothing")
+    frames = row.get("frames", "")
+    if frames and not (frames.isdigit() and int(frames) > 0):
+        raise UserError(where, f"frames {frames!r}", "give the number of the video's frames, or nothing")
     start, end = row.get("start", ""), row.get("end", "")
     intervals = () if label == 0 else None
     if start or end:
@@ -135,7 +169,7 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
         if label != 1:
             raise UserError(where, "has an interval but is not labelled abnormal", "set label 1 or leave it out")
         intervals = ((int(start), int(end)),)
-    return Video(row["video"], None, label, split, intervals, row.get("class", ""))
+    return Video(row["video"], None, label, split, intervals, row.get("class", ""), int(frames) if frames else None)
 
 
 def write_labels(path: Path, videos: Iterable[Video]) -> None:
@@ -144,7 +178,8 @@ def write_labels(path: Path, videos: Iterable[Video]) -> None:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(COLUMNS)
         for video in videos:
-            known = (video.id, "" if video.label is None else video.label, video.split or "", video.kind)
+            label = "" if video.label is None else video.label
+            known = (video.id, label, video.split or "", video.kind, video.frames or "")
             out.writerows((*known, *interval) for interval in video.intervals or (("", ""),))
 
 

@@ -14,18 +14,25 @@ from data.errors import UserError
 def read_catalogue(root: Path, labels: Path | None = None) -> tuple[list[Video], str]:
     """The videos below `root` with their labels, and in words where the labels come from.
 
-    The labels are those of the CSV `labels`; else of the first layout below that `root` has; else unknown.
+    The labels are those of `labels`, a CSV or a folder with a data set's annotation; else of the first layout below that `root`
+    has; else unknown.
 
     Raises:
-        UserError: no videos, or an annotation that does not fit them.
+        UserError: no videos, no annotation in the folder `labels`, or one that does not fit the videos.
     """
-    videos = find_videos(root)
-    if labels:
+    return label(find_videos(root), Path(root), labels)
+
+
+def label(videos: list[Video], root: Path, labels: Path | None = None) -> tuple[list[Video], str]:
+    """`read_catalogue` for videos that are known already."""
+    if labels and not labels.is_dir():
         return with_labels(videos, read_labels(labels), labels), f"labels from {labels}"
     for name, layout in LAYOUTS.items():
-        labelled = layout(Path(root), videos)
+        labelled = layout(labels or root, videos)
         if labelled is not None:
             return labelled, f"laid out as {name}"
+    if labels:
+        raise UserError(labels, "has no annotation that is known", "give a CSV of labels, or the data set's folder")
     return videos, "no labels"
 
 
@@ -40,8 +47,7 @@ def ucf_crime(root: Path, videos: list[Video]) -> list[Video] | None:
 
 def read_ucf_train(path: Path) -> list[Video]:
     """Lines such as `Abuse/Abuse001_x264.mp4` and `Training_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4`."""
-    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    return [_ucf_video(Path(name).stem, "train", None) for name in names]
+    return [_ucf_video(Path(name).stem, "train", None, f"{path}, line {number}") for number, name in read_lines(path)]
 
 
 def read_ucf_test(path: Path) -> list[Video]:
@@ -51,9 +57,7 @@ def read_ucf_test(path: Path) -> list[Video]:
         UserError: a line of another form; with its number.
     """
     videos = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(path):
         try:
             name, _, *frames = line.split()
             start1, end1, start2, end2 = map(int, frames)
@@ -62,14 +66,30 @@ def read_ucf_test(path: Path) -> list[Video]:
                 f"{path}, line {number}", f"reads {line!r}", "expected: name class start1 end1 start2 end2"
             ) from None
         intervals = tuple((max(a, 1), b) for a, b in ((start1, end1), (start2, end2)) if b > 0)
-        videos.append(_ucf_video(Path(name).stem, "test", intervals))
+        videos.append(_ucf_video(Path(name).stem, "test", intervals, f"{path}, line {number}"))
     return videos
 
 
-def _ucf_video(id: str, split: str, intervals) -> Video:
+def _ucf_video(id: str, split: str, intervals, where: str) -> Video:
     if id.startswith("Normal"):
         return Video(id, None, 0, split, (), "")
-    return Video(id, None, 1, split, intervals, re.match("[A-Za-z]+", id)[0])
+    kind = re.match("[A-Za-z]+", id)
+    if not kind:
+        raise UserError(where, f"names {id!r}", "expected the class first, as in Abuse001_x264")
+    return Video(id, None, 1, split, intervals, kind[0])
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, stripped, with their numbers.
+
+    Raises:
+        UserError: unreadable, or not text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(path, f"cannot be read ({error})", "give the data set's own annotation file, a text") from None
+    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def ucsd(root: Path, videos: list[Video]) -> list[Video] | None:
@@ -106,7 +126,7 @@ def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:
     try:
         cells = scipy.io.loadmat(path)["gt"].ravel()
         return [tuple((int(a), int(b)) for a, b in cell.reshape(2, -1).T) for cell in cells]
-    except (KeyError, ValueError, NotImplementedError, OSError) as error:
+    except Exception as error:  # scipy raises its own classes, and TypeError and others for broken files
         raise UserError(path, f"is not a file of intervals ({error})", "expected a cell array 'gt'") from None
 
 

@@ -4,12 +4,14 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from data.bags import CLIP, clips_of, segment_of_clip
 from data.errors import UserError
 
 
@@ -22,9 +24,12 @@ class Stored:
     made: dict  # every attribute: `fingerprint` (dict), decoder, source, fps, ..
 
     @property
-    def stride(self) -> int:
-        """Frames from one clip to the next."""
-        return self.made["fingerprint"]["stride"]
+    def cover(self) -> np.ndarray:
+        """(frames,): the row of `features` that covers each frame, its clip or, where rows are segments, its segment."""
+        clip = np.arange(self.frames) // CLIP
+        if self.made.get("segments"):
+            return segment_of_clip(clips_of(self.frames), len(self.features))[clip]
+        return np.minimum(clip, len(self.features) - 1)
 
 
 class Store:
@@ -91,17 +96,16 @@ class Store:
             )
         return Stored(features, int(made["frames"]), made)
 
-    def read_all(self, ids: list[str]) -> dict[str, Stored]:
-        """`read` for each of `ids`.
+    def read_all(self, ids: list[str]) -> Mapping[str, Stored]:
+        """`read` for each of `ids`, each time it is asked for: the features of a data set may not fit the memory.
 
         Raises:
-            UserError: as `read`, or the files were not all made alike.
+            UserError: as `attributes`, or the files were not all made alike.
         """
-        stored = {id: self.read(id) for id in ids}
-        first = next(iter(stored), None)
-        for id, item in stored.items():
-            refuse_mixture(self.path(id), item.made["fingerprint"], stored[first].made["fingerprint"], self.path(first))
-        return stored
+        for id in ids:
+            mine, first = (self.attributes(i)["fingerprint"] for i in (id, ids[0]))
+            refuse_mixture(self.path(id), mine, first, self.path(ids[0]))
+        return _ReadWhenAsked(self, ids)
 
     def _open(self, id: str, take):
         path = self.path(id)
@@ -114,6 +118,20 @@ class Store:
                 return take(file), made
         except (OSError, KeyError, ValueError) as error:
             raise UserError(path, f"is not a feature file ({error})", "remove it and extract it again") from None
+
+
+class _ReadWhenAsked(Mapping):
+    def __init__(self, store: Store, ids: list[str]):
+        self.store, self.ids = store, ids
+
+    def __getitem__(self, id: str) -> Stored:
+        return self.store.read(id)
+
+    def __iter__(self):
+        return iter(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def refuse_mixture(path, fingerprint: dict, expected: dict, other) -> None:

@@ -1,13 +1,8 @@
-"""Frames are the truth: scores of clips to scores of frames, and intervals to a label per frame."""
+"""Frames are the truth: intervals to a label per frame."""
 
 import numpy as np
 
 from data.errors import UserError
-
-
-def frame_scores(clip_scores: np.ndarray, frames: int, stride: int) -> np.ndarray:
-    """(clips,) -> (frames,): a frame has the score of the clip that covers it, the last clip also those of its filling."""
-    return clip_scores[np.minimum(np.arange(frames) // stride, len(clip_scores) - 1)]
 
 
 def frame_truth(intervals: tuple[tuple[int, int], ...], frames: int, video: str) -> np.ndarray:

@@ -85,7 +85,7 @@ def _clip_means(scored) -> tuple[float, float] | None:
     if any(s.truth is None for s in scored):
         return None
     clips = np.concatenate([s.clips for s in scored])
-    positive = np.concatenate([np.maximum.reduceat(s.truth, np.arange(0, len(s.truth), s.stride)) for s in scored])
+    positive = np.concatenate([np.bincount(s.cover, s.truth, len(s.clips)) > 0 for s in scored])
     return (float(clips[~positive].mean()), float(clips[positive].mean())) if _both(positive) else None
 
 

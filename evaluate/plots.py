@@ -21,9 +21,8 @@ def plot_curve(scored: ScoredVideo, path: Path) -> None:
     for start, end in scored.video.intervals or ():
         axes.axvspan(start, min(end, len(frames)), color="tab:red", alpha=0.2, linewidth=0)
     axes.step(frames, scored.scores, where="mid", color="tab:blue")
-    axes.set(
-        xlim=(1, max(2, len(frames))), ylim=(0, 1.02), xlabel="frame", ylabel="anomaly score", title=scored.video.id
-    )
+    axes.set(xlim=(1, max(2, len(frames))), ylim=(0, 1.02), xlabel="frame", ylabel="anomaly score")
+    axes.set_title(scored.video.id, parse_math=False)
     _save(figure, path)
 
 

@@ -4,6 +4,7 @@ import csv
 import html
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from evaluate.metrics import METRICS
 from evaluate.score import ScoredVideo
@@ -75,4 +76,4 @@ def _interval(metric: dict) -> str:
 
 
 def _image(picture: Path, page: Path) -> str:
-    return f'<p><img src="{html.escape(picture.relative_to(page.parent).as_posix())}"></p>'
+    return f'<p><img src="{quote(picture.relative_to(page.parent).as_posix())}"></p>'

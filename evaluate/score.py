@@ -1,6 +1,7 @@
 """Anomaly scores of videos: the model over all clips of a video in one piece, or over its 32 segments."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch
 from data.bags import segment_of_clip, to_segments
 from data.catalogue import Video
 from data.store import Stored
-from evaluate.frames import frame_scores, frame_truth
+from evaluate.frames import frame_truth
 from train.checkpoint import Trained
 
 
@@ -18,10 +19,13 @@ class ScoredVideo:
 
     video: Video
     clips: np.ndarray  # (clips,) anomaly scores in [0, 1]
-    scores: np.ndarray  # (frames,)
+    cover: np.ndarray  # (frames,) the clip that covers each frame
     truth: np.ndarray | None  # (frames,) bool
-    fps: float
-    stride: int
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """(frames,): every frame has the score of the clip that covers it."""
+        return self.clips[self.cover]
 
 
 @torch.inference_mode()
@@ -42,5 +46,4 @@ def score_video(trained: Trained, video: Video, stored: Stored, native: bool = F
     """Scores of every decoded frame, and the truth where the labels hold it."""
     clips = score_clips(trained, stored.features, native)
     truth = None if video.intervals is None else frame_truth(video.intervals, stored.frames, video.id)
-    scores = frame_scores(clips, stored.frames, stored.stride)
-    return ScoredVideo(video, clips, scores, truth, float(stored.made.get("fps", 0)), stored.stride)
+    return ScoredVideo(video, clips, stored.cover, truth)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-CLIP = 16  # frames of a clip, and from one clip to the next
+from data.bags import CLIP
+
 TAILS = {"repeat": "last frame repeated", "overlap": "last clip begins earlier"}
 
 

@@ -4,6 +4,7 @@ decord is silently wrong on some files (frames lost and repeated in MPEG-TS and 
 `auto` reads the packets' time stamps first and leaves such files to PyAV, which is right on all that we tested.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,15 +75,18 @@ def _survey(path: Path) -> tuple[str, int]:
     with _container(path) as container:
         if container.format.name == "mpegts":
             return "MPEG-TS", 0
-        packets = [packet for packet in _demux(container) if packet.size]
-        stamps = [packet.pts for packet in packets]
-        if any(packet.is_corrupt for packet in packets):
-            return "corrupt packets", 0
-        if any(packet.is_discard for packet in packets):
-            return "edit list", 0
+        stamps = []
+        for packet in _demux(container):
+            if not packet.size:
+                continue
+            if packet.is_corrupt:
+                return "corrupt packets", 0
+            if packet.is_discard:
+                return "edit list", 0
+            stamps.append(packet.pts)
         if None in stamps or len(set(stamps)) < len(stamps):
             return "time stamps missing or repeated", 0
-        return "", len(packets)
+        return "", len(stamps)
 
 
 def _open_decord(path: Path, expected: int | None = None) -> Source:
@@ -159,7 +163,7 @@ def _demux(container) -> Iterator:
 
 
 def _open_images(path: Path) -> Source:
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_by_number)
 
     def frames():
         for start in range(0, len(files), CHUNK):
@@ -167,6 +171,11 @@ def _open_images(path: Path) -> Source:
 
     size = _read_image(files[0], None).shape[1::-1]
     return Source("images", len(files), 0.0, frames())
+
+
+def _by_number(path: Path) -> list:
+    """Sorts 2.png before 10.png."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def _read_image(path: Path, size: tuple[int, int] | None) -> np.ndarray:

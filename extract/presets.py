@@ -8,10 +8,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from data.bags import CLIP
 from data.errors import UserError
 from extract.backbones import c3d, i3d
 from extract.backbones.frames import AppearanceAndMotion
-from extract.clips import CLIP, TAILS
+from extract.clips import TAILS
 from extract.preprocess import View
 from extract.weights import Weights, fetch, load
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import queue
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,40 +73,42 @@ def read_clips(
 def _supervise(paths, decoder, time_limit, tail, events, stop) -> None:
     """Runs decoding processes, one after another where one is lost, until every video has its End or Failed."""
     context = multiprocessing.get_context("spawn")
-    begin = 0
+    begin, again = 0, False  # again: a decoder was lost on this video, PyAV is to try
     try:
         while begin < len(paths) and not stop.is_set():
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_decode_all, args=(theirs, paths, begin, decoder, tail), daemon=True)
+            arguments = theirs, paths, begin, decoder, tail, again
+            process = context.Process(target=_decode_all, args=arguments, daemon=True)
             process.start()
             theirs.close()
-            begin = _relay(ours, process, begin, time_limit, events, stop)
+            at, lost = _relay(ours, process, begin, len(paths), time_limit, events, stop)
             process.kill()
             process.join()
             ours.close()
+            again = bool(lost) and decoder == "auto" and not (again and at == begin)
+            if lost and not again:
+                _put(events, Failed(at, lost), stop)
+                at += 1
+            begin = at
         _put(events, None, stop)
     except Exception as error:
         _put(events, error, stop)
 
 
-def _relay(connection: Connection, process, begin: int, time_limit: float, events, stop) -> int:
-    """Passes events on; returns the video to go on with, after the last one or after one that took the process along."""
-    while not stop.is_set():
+def _relay(connection: Connection, process, begin: int, end: int, time_limit: float, events, stop) -> tuple[int, str]:
+    """Passes events on; returns the video that is next, and what became of the process if it was lost there."""
+    while begin < end and not stop.is_set():
         if not connection.poll(time_limit):
-            _put(events, Failed(begin, f"the decoder hung for {time_limit:g} s"), stop)
-            return begin + 1
+            return begin, f"the decoder hung for {time_limit:g} s"
         try:
             event = connection.recv()
         except (EOFError, OSError):
             process.join()
-            if process.exitcode == 0:
-                return begin
-            _put(events, Failed(begin, f"the decoder crashed (exit code {process.exitcode})"), stop)
-            return begin + 1
+            return begin, f"the decoder crashed (exit code {process.exitcode})"
         _put(events, event, stop)
         if isinstance(event, (End, Failed)):
             begin = event.index + 1
-    return begin
+    return begin, ""
 
 
 def _put(events: queue.Queue, event, stop) -> None:
@@ -116,13 +119,15 @@ def _put(events: queue.Queue, event, stop) -> None:
             pass
 
 
-def _decode_all(connection: Connection, paths: list[Path], begin: int, decoder: str, tail: str) -> None:
+def _decode_all(connection: Connection, paths: list[Path], begin: int, decoder: str, tail: str, again: bool) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     for index in range(begin, len(paths)):
+        first = "av" if again and index == begin else decoder
         try:
             try:
-                _decode(connection, paths[index], index, decoder, tail)
+                _decode(connection, paths[index], index, first, tail)
             except Undecodable:
-                if decoder != "auto":
+                if first != "auto":
                     raise
                 _decode(connection, paths[index], index, "av", tail)
         except Undecodable as error:

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from data.catalogue import Video
+from data.errors import UserError
 from data.store import Store, refuse_mixture
+from extract.fold import channels_last, fold
 from extract.presets import Preset
 from extract.reader import Begin, Clip, End, Failed, read_clips
 from extract.settings import ExtractSettings
 
 QUARANTINE = "quarantine.csv"
+CASE = ("video", "size", "decoder", "time_limit")  # its columns, besides the reason
 CLIPS_AT_ONCE = {"cpu": 1, "cuda": 32}  # a CPU gains nothing from larger batches, and loses its cache
 
 
@@ -25,6 +28,7 @@ class Outcome:
     done: list[str] = field(default_factory=list)
     present: list[str] = field(default_factory=list)  # in the store before
     failed: dict[str, str] = field(default_factory=dict)  # with the reason
+    damaged: dict[str, str] = field(default_factory=dict)  # done, with what was lost
     clips: int = 0
     frames: int = 0
 
@@ -32,11 +36,17 @@ class Outcome:
 class Progress:
     """What a run tells of itself; the command line shows it."""
 
+    def begin(self, videos: list[Video]) -> None:
+        """These are to be done."""
+
     def video(self, video: Video, number: int, of: int, announced: int) -> None:
         """A video is opened; `announced` is its header's number of frames, a hint."""
 
     def advance(self, frames: int) -> None:
         """So many frames have gone through the backbone."""
+
+    def read(self, video: Video) -> None:
+        """All of the video is decoded, as far as it can be."""
 
     def end(self, video: Video, frames: int) -> None:
         """The video is in the store."""
@@ -51,12 +61,12 @@ class Extraction:
     Args:
         preset: what to extract.
         store: where to.
-        settings: decoder, batch, time limit.
+        settings: decoder and time limit.
         device: where the backbone runs.
         weights_file: a checkpoint instead of the preset's published one.
 
     Raises:
-        UserError: no weights, or a store with features of another kind.
+        UserError: no weights.
     """
 
     def __init__(
@@ -64,7 +74,8 @@ class Extraction:
     ):
         self.preset, self.store, self.settings, self.device = preset, store, settings, torch.device(device)
         backbone, self.fingerprint = preset.load(weights_file)
-        self.backbone = channels_last(backbone).to(self.device)
+        self.backbone = channels_last(fold(backbone)).to(self.device)
+        torch.backends.cudnn.allow_tf32 = False  # the fingerprint says fp32
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:
         """Extract those of `videos` that the store lacks; one that cannot be decoded is left out and named.
@@ -76,13 +87,14 @@ class Extraction:
         quarantine = self._read_quarantine()
         todo = []
         for video in videos:
-            known = quarantine.get((video.id, size_of(video.path)))
+            known = quarantine.get(self._case(video))
             if self._has(video):
                 outcome.present.append(video.id)
             elif known:
                 outcome.failed[video.id] = known
             else:
                 todo.append(video)
+        progress.begin(todo)
         if todo:
             self._extract(todo, outcome, progress)
         return outcome
@@ -103,10 +115,12 @@ class Extraction:
                     progress.advance(event.own)
                 case End():
                     begun[event.index][1].complete = event
+                    progress.read(video)
                 case Failed():
                     begun.pop(event.index, None)
                     outcome.failed[video.id] = event.reason
                     self._quarantine(video, event.reason)
+                    progress.read(video)
                     progress.failed(video, event.reason)
             self._store_ready(todo, begun, outcome, progress)
         batch.flush()
@@ -131,6 +145,8 @@ class Extraction:
                 source_size=size_of(source),
             )
             outcome.done.append(video.id)
+            if features.complete.skipped:
+                outcome.damaged[video.id] = f"{features.complete.skipped} packets could not be decoded"
             outcome.clips += len(features.vectors)
             outcome.frames += features.frames
             progress.end(video, features.frames)
@@ -142,14 +158,21 @@ class Extraction:
             return False
         made = self.store.attributes(video.id)
         refuse_mixture(path, made["fingerprint"], self.fingerprint, f"preset {self.preset.name} makes it now")
+        source = Path(made["source"])
+        if source != video.path.resolve() and source.exists():
+            raise UserError(video.path, f"has the id of {source}, whose features are here", "use another --work")
         return made.get("source_size") == size_of(video.path)
 
-    def _read_quarantine(self) -> dict[tuple[str, int], str]:
+    def _case(self, video: Video) -> tuple[str, ...]:
+        """What a failure depends on: with another decoder or more time, or when the file has changed, it is tried again."""
+        return video.id, str(size_of(video.path)), self.settings.decoder, str(self.settings.time_limit)
+
+    def _read_quarantine(self) -> dict[tuple[str, ...], str]:
         path = self.store.root / QUARANTINE
         if not path.exists():
             return {}
         with open(path, newline="") as file:
-            return {(row["video"], int(row["size"])): row["reason"] for row in csv.DictReader(file)}
+            return {tuple(row[name] for name in CASE): row["reason"] for row in csv.DictReader(file)}
 
     def _quarantine(self, video: Video, reason: str) -> None:
         path = self.store.root / QUARANTINE
@@ -157,7 +180,7 @@ class Extraction:
         new = not path.exists()
         with open(path, "a", newline="") as file:
             out = csv.writer(file, lineterminator="\n")
-            out.writerows([("video", "size", "reason")] * new + [(video.id, size_of(video.path), reason)])
+            out.writerows([(*CASE, "reason")] * new + [(*self._case(video), reason)])
 
     @torch.inference_mode()
     def features(self, clips: Tensor) -> Tensor:
@@ -205,12 +228,3 @@ class _Batch:
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all images of a folder."""
     return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
-
-
-def channels_last(module: torch.nn.Module) -> torch.nn.Module:
-    """Convolution weights in the order that CPUs and tensor cores work in; it changes no value."""
-    for conv in module.modules():
-        if isinstance(conv, (torch.nn.Conv2d, torch.nn.Conv3d)):
-            order = torch.channels_last if conv.weight.dim() == 4 else torch.channels_last_3d
-            conv.weight.data = conv.weight.data.contiguous(memory_format=order)
-    return module

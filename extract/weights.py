@@ -47,6 +47,9 @@ def fetch(weights: Weights) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             with urllib.request.urlopen(weights.url, timeout=30) as answer, open(part, "wb") as file:
                 shutil.copyfileobj(answer, file)
+            announced = answer.headers.get("Content-Length")
+            if announced and part.stat().st_size != int(announced):
+                raise OSError(f"{part.stat().st_size} of {announced} bytes came")
             check(part, weights)
             os.replace(part, path)
         except (urllib.error.URLError, OSError) as error:
@@ -85,7 +88,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], str]:
         raise UserError(path, "does not exist", OTHERWISE) from None
     except Exception as error:  # torch.load raises many kinds for files that are none of its own
         raise UserError(
-            path, f"is not a checkpoint of tensors ({str(error).splitlines()[0][:100]})", OTHERWISE
+            path,
+            f"is not a checkpoint of tensors ({' '.join(str(error).split())[:100] or type(error).__name__})",
+            OTHERWISE,
         ) from None
     for key in ("state_dict", "model_state"):
         state = state.get(key, state) if isinstance(state, dict) else state

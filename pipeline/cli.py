@@ -1,4 +1,4 @@
-"""`pipeline extract`, `pipeline train`, `pipeline evaluate`, `pipeline demo`."""
+"""`pipeline extract`, `pipeline import`, `pipeline train`, `pipeline evaluate`, `pipeline demo`."""
 
 import argparse
 import sys
@@ -21,8 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; see that it can be written and that there is space", file=sys.stderr)  # fmt: skip
+        return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; what was complete is kept", file=sys.stderr)
         return 130
 
 
@@ -36,6 +39,8 @@ def run(command: str, flags: dict) -> int:
     match command:
         case "extract":
             return commands.extract(flags["videos"], flags.get("weights"), common, extraction)
+        case "import":
+            return commands.import_features(flags["path"], common)
         case "train":
             return commands.train(common, training)
         case "evaluate":
@@ -70,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         default=argparse.SUPPRESS,
         help="the backbone's checkpoint, instead of the published one",
+    )
+    imported = command(
+        "import", "published features instead of stage one: .npy, .npz, .txt, .mat, .h5, one file per video"
+    )
+    imported.add_argument(
+        "path", metavar="PATH", help="folder of feature files, or one file; name__0.npy, .. are crops"
     )
     command("train", "stage two: features to a model", TrainSettings)
     command("evaluate", "stage three: a model to scores per frame, metrics and pictures", EvaluateSettings)

@@ -1,17 +1,19 @@
 """The three stages as commands: each says what it read and what it wrote."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data.catalogue import Video, read_labels, with_labels, write_labels
+from data.catalogue import Video, read_labels, write_labels
 from data.errors import UserError
-from data.layouts import read_catalogue
+from data.layouts import label, read_catalogue
 from data.settings import record
 from data.store import Store
 from extract.settings import ExtractSettings
 from pipeline.settings import CommonSettings, EvaluateSettings
-from pipeline.work import DEFAULT_PRESET, Work
+from pipeline.work import DEFAULT_PRESET, IMPORTED, Work
 from train.settings import TrainSettings
 
 SOME_LEFT_OUT = 3  # exit code: the rest is done
@@ -30,33 +32,63 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     work, device = Work(common.work), choose_device(common.device)
     store = work.store(name)
     print(f"{len(videos)} videos in {videos_folder}, {source}: {counts(videos)}")
+    tell_unlabelled(videos)
     extraction = Extraction(PRESETS[name](), store, settings, device, Path(weights) if weights else None)
     print(f"preset {name} on {device}, features of {extraction.preset.width} dimensions to {store.root}", flush=True)
-    progress = Shown(videos)
+    progress = Shown()
     try:
         outcome = extraction.run(videos, progress)
     finally:
         progress.close()
-    write_labels(work.catalogue, videos)
+        work.remember(videos)
     print(
         f"{len(outcome.done)} videos extracted ({outcome.clips} clips, {outcome.frames} frames), {len(outcome.present)} were there before"
     )
+    for id, loss in outcome.damaged.items():
+        print(f"note: {id} is damaged: {loss}; its frames are those that could be decoded")
     for id, reason in outcome.failed.items():
         print(f"left out: {id}: {reason}")
     if outcome.failed:
         print(
-            f"{len(outcome.failed)} videos left out; to try them again, mend them or remove {store.root / QUARANTINE}"
+            f"{len(outcome.failed)} videos left out; mend them, give another --decoder or --time-limit, or remove {store.root / QUARANTINE}"
         )
     if not outcome.done and not outcome.present:
         raise UserError(videos_folder, "gave no features at all", "see the reasons above")
     return SOME_LEFT_OUT if outcome.failed else 0
 
 
+def import_features(path: str, common: CommonSettings) -> int:
+    """Published features instead of stage one. Returns the exit code."""
+    from data.imports import add_to_store, find_features
+
+    files = find_features(Path(path))
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    videos, source = label([Video(f.id) for f in files], folder, Path(common.labels) if common.labels else None)
+    work = Work(common.work)
+    store = work.store(common.preset or IMPORTED)
+    print(f"{len(files)} videos' features in {path}, {source}: {counts(videos)}")
+    tell_unlabelled(videos)
+    failed, here = [], store.ids()
+    alike = store.attributes(here[0])["fingerprint"] if here else None
+    for video, of_video in zip(videos, tqdm(files, unit="video", disable=None)):
+        try:
+            alike = add_to_store(store, of_video, video.frames, alike)
+        except UserError as error:
+            failed.append(error)
+    work.remember(videos)
+    print(f"{len(files) - len(failed)} videos imported to {store.root}")
+    for error in failed:
+        print(f"left out: {error}")
+    if len(failed) == len(files):
+        raise UserError(path, "gave no features at all", "see the reasons above")
+    return SOME_LEFT_OUT if failed else 0
+
+
 def train(common: CommonSettings, settings: TrainSettings) -> int:
     """Stage two. Returns the exit code."""
     from torch.utils.tensorboard import SummaryWriter
 
-    from train.run import train, with_split
+    from train.run import require_classes, train, with_split
     from train.settings import steps
 
     work, device = Work(common.work), choose_device(common.device)
@@ -67,6 +99,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         f"training on {counts(chosen)}, features from {store.root}"
         + (f"; split drawn with seed {settings.seed}" if drawn else "")
     )
+    require_classes(chosen, "the training part")
     stored = store.read_all([video.id for video in chosen])
     total = steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
     run = work.new_run()
@@ -87,6 +120,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
 
         trained = train(videos, stored, settings, device, on_step, on_note=bar.write)
     trained.save(run / "model.pt")
+    work.point_at(run)
     print(f"model and settings in {run}")
     return 0
 
@@ -103,10 +137,7 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     run = work.run(settings.run)
     trained = Trained.load(run / "model.pt", device)
     store = work.store(common.preset or trained.fingerprint["preset"])
-    videos = catalogue(work, store, common.labels or str(run / "videos.csv"))
-    chosen = [video for video in videos if video.split == "test"] or [video for video in videos if video.split is None]
-    if not chosen:
-        raise UserError(run / "videos.csv", "has no test video", "give labels with split test, by --labels")
+    chosen = test_part(run, store, common.labels)
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
     scored = [score_video(trained, video, stored[video.id], settings.native) for video in chosen]
@@ -137,16 +168,44 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
 
 
 def catalogue(work: Work, store: Store, labels: str) -> list[Video]:
-    """The videos of the store, with the labels given, or those that `extract` found."""
+    """The videos of the store, with the labels given, or those that `extract` or `import` found."""
     videos = [Video(id) for id in store.ids()]
-    source = Path(labels) if labels else work.catalogue
-    if not labels and not source.exists():
-        raise UserError(source, "does not exist", "run `pipeline extract` again, or give --labels")
-    labelled = read_labels(source)
-    if not labels or source.name == "videos.csv":  # written by us for all videos, also those left out
-        present = {video.id for video in videos}
-        labelled = [video for video in labelled if video.id in present]
-    return with_labels(videos, labelled, source)
+    if labels:
+        videos, _ = label(videos, Path(labels), Path(labels))
+        return videos
+    if not work.catalogue.exists():
+        raise UserError(work.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
+    known = {video.id: video for video in read_labels(work.catalogue)}
+    return [known.get(video.id, video) for video in videos]
+
+
+def test_part(run: Path, store: Store, labels: str) -> list[Video]:
+    """The videos to evaluate a run on: the test part of its split, or that of the labels, where they have one.
+
+    Raises:
+        UserError: there is none, the model was trained on one of them, or its features are not there.
+    """
+    ran = {video.id: video for video in read_labels(run / "videos.csv")}
+    videos = list(ran.values())
+    if labels:
+        given, _ = label([Video(id) for id in store.ids()], Path(labels), Path(labels))
+        own_split = any(video.split for video in given)
+        videos = given if own_split else [replace(v, split=ran[v.id].split) for v in given if v.id in ran]
+    chosen = [video for video in videos if video.split == "test"]
+    if not chosen:
+        raise UserError(labels or run / "videos.csv", "has no test video", "give labels with split test, by --labels")
+    for video in chosen:
+        if video.id in ran and ran[video.id].split == "train":
+            raise UserError(labels, f"tests on {video.id}, which {run} was trained on", "leave it to the training part")
+    return chosen
+
+
+def tell_unlabelled(videos: list[Video]) -> None:
+    """Names the videos that the labels leave out, where they name any."""
+    unknown = [video.id for video in videos if video.label is None]
+    if unknown and len(unknown) < len(videos):
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        print(f"note: no label for {', '.join(unknown[:5])}{more}; scored, but not trained on: add them to the labels")
 
 
 def counts(videos: list[Video]) -> str:
@@ -164,9 +223,9 @@ def choose_device(name: str):
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("--device", f"{name}: no CUDA GPU can be used here", "leave it out, or give --device cpu")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise UserError("--device", f"{name!r} is not a device", "give auto, cpu or cuda") from None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError("--device", f"{name!r} is not a device", "give auto, cpu, cuda or cuda:NUMBER")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError("--device", f"{name}: this GPU cannot be used here", "leave it out, or give --device cpu")
+    return device

@@ -5,18 +5,18 @@ import time
 
 from tqdm import tqdm
 
-from data.catalogue import Video
 from extract.run import Progress, size_of
 
 LINE_EVERY = 10.0  # seconds between plain lines
 
 
 class Shown(Progress):
-    def __init__(self, videos: list[Video]):
+    def __init__(self):
+        self.frames, self.begun, self.told, self.now = 0, time.monotonic(), 0.0, ""
+
+    def begin(self, videos):
         self.total = sum(size_of(video.path) for video in videos)
         self.past = 0.0  # bytes of the videos that are done, and of the one that is not the share that is
-        self.frames, self.begun, self.told = 0, time.monotonic(), 0.0
-        self.now = ""
         self.bar = tqdm(total=self.total, unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty())
 
     def video(self, video, number, of, announced):
@@ -27,9 +27,7 @@ class Shown(Progress):
 
     def advance(self, frames):
         self.frames += frames
-        step = min(frames * self.per_frame, self.size - self.share)
-        self.share += step
-        self._move(step)
+        self._move(frames * self.per_frame)
 
     def end(self, video, frames):
         self._line(f"{video.id}: {frames} frames")
@@ -37,20 +35,23 @@ class Shown(Progress):
     def failed(self, video, reason):
         self._line(f"{video.id}: left out, {reason}")
 
+    def read(self, video):
+        self._move(self.size)
+
     def close(self):
         self.bar.close()
 
     def _move(self, step: float) -> None:
+        step = min(step, self.size - self.share)
+        self.share += step
         self.past += step
         self.bar.update(step)
         self.bar.set_postfix_str(f"{self.frames} frames", refresh=False)
         if self.bar.disable and time.monotonic() - self.told > LINE_EVERY:
             self.told = time.monotonic()
             spent = self.told - self.begun
-            left = spent * (self.total / self.past - 1) if self.past else 0
-            self._line(
-                f"{self.now}, {self.frames} frames, {self.frames / spent:.0f} frames/s, about {left / 60:.0f} min left"
-            )
+            left = f", about {spent * (self.total / self.past - 1) / 60:.0f} min left" if self.past else ""
+            self._line(f"{self.now}, {self.frames} frames, {self.frames / spent:.0f} frames/s{left}")
 
     def _line(self, text: str) -> None:
         if self.bar.disable:

@@ -15,7 +15,7 @@ from data.catalogue import Video, write_labels
 WIDTH, HEIGHT, FPS = 320, 240, 10
 HORIZON = 90  # people's feet are below this line; the lower, the nearer
 EVENTS = ("running", "vehicle", "fight")
-PARTS = {"train": (10, 9), "test": (6, 6)}  # normal, abnormal videos
+PARTS = {"train": (15, 15), "test": (6, 6)}  # normal, abnormal videos
 
 
 def render(folder: Path, seed: int = 0, on_video: Callable[[str], None] = print) -> Path:
@@ -52,7 +52,7 @@ def scene(frames: int, event: str, interval, rng) -> Iterator[Image.Image]:
     """The frames of one video; `event` is seen in the frames of `interval` (1-based, inclusive)."""
     street = _street()
     light = rng.uniform(0.85, 1.1)
-    walkers = [Walker(rng, speed=rng.uniform(0.8, 1.4)) for _ in range(rng.integers(4, 8))]
+    walkers = [Walker(rng, speed=rng.uniform(0.5, 0.9)) for _ in range(rng.integers(3, 6))]
     (start, end) = interval[0] if interval else (0, -1)
     actors = {"running": _runners, "vehicle": _cars, "fight": _fighters}[event](rng) if event else []
     for number in range(1, frames + 1):
@@ -127,7 +127,7 @@ class Car(Walker):
 
 
 def _runners(rng) -> list[Walker]:
-    return [Walker(rng, speed=rng.uniform(4.5, 6.0))]
+    return [Walker(rng, speed=rng.uniform(4.0, 6.0)) for _ in range(2)]
 
 
 def _cars(rng) -> list[Walker]:

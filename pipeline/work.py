@@ -4,10 +4,12 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from data.catalogue import Video, read_labels, write_labels
 from data.errors import UserError
 from data.store import Store
 
 DEFAULT_PRESET = "i3d-kinetics"
+IMPORTED = "imported"  # stands in the place of a preset's name
 
 
 class Work:
@@ -39,8 +41,13 @@ class Work:
             )
         return preset or here[0]
 
+    def remember(self, videos: list[Video]) -> None:
+        """Add videos to the catalogue; what is said of one now replaces what was said of it before."""
+        before = read_labels(self.catalogue) if self.catalogue.exists() else []
+        write_labels(self.catalogue, ({video.id: video for video in [*before, *videos]}).values())
+
     def new_run(self) -> Path:
-        """A new folder, which `latest` points at from now on."""
+        """A new folder."""
         name = datetime.now().strftime("%Y%m%d-%H%M%S")
         for number in range(100):
             run = self.runs / (f"{name}-{number}" if number else name)
@@ -49,10 +56,13 @@ class Work:
                 break
             except FileExistsError:
                 continue
+        return run
+
+    def point_at(self, run: Path) -> None:
+        """From now on `latest` is this run."""
         pointer = self.runs / f".latest.{os.getpid()}"
         pointer.symlink_to(run.name)
         os.replace(pointer, self.runs / "latest")
-        return run
 
     def run(self, given: str) -> Path:
         """The run given, or the latest.

@@ -1,9 +1,12 @@
 """The linear-time attention against the written-out one."""
 
+import math
+
 import pytest
 import torch
 
 from tests.reference import written_out
+from train import fused
 from train.attention import PART, SpatialTemporalAttention
 
 BOTH = pytest.mark.parametrize("normalize", ["keys", "queries"])
@@ -15,10 +18,14 @@ def module_of(normalize="keys", channels=10, passes=2, seed=0):
 
 
 def error(module, features, mask=None):
-    """Relative error of the attention part, output minus input, in the largest norm."""
+    """Relative error of the attention part, output minus input: the larger of the eager and the fused form's."""
     exact = written_out(module, features.double(), mask) - features.double()
-    found = module(features, mask).double() - features.double()
-    return ((found - exact).norm() / exact.norm()).item()
+    errors = []
+    for fused_form in {False, module.fused}:
+        module.fused = fused_form
+        found = module(features, mask).double() - features.double()
+        errors.append(((found - exact).norm() / exact.norm()).item())
+    return max(errors)
 
 
 @BOTH
@@ -135,31 +142,54 @@ def test_gradients_are_those_of_the_written_out_form(normalize):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
 
 
+@BOTH
+@pytest.mark.parametrize("filling", [0.0, 0.7])
+def test_one_real_clip_among_padding(normalize, filling):
+    module = module_of(normalize).double()
+    clip = torch.rand(1, 1, 8, dtype=torch.float64)
+    features = torch.cat([clip, torch.full((1, 3, 8), filling, dtype=torch.float64)], 1).requires_grad_()
+    out = module(features, torch.tensor([[True, False, False, False]]))
+    torch.testing.assert_close(out[:, :1], module(clip))
+    torch.testing.assert_close(out[:, 1:], features[:, 1:])
+    out.square().sum().backward()
+    assert all(t.grad.isfinite().all() for t in (features, *module.parameters()))
+
+
 def test_lower_precision_has_float32_moments():
     module, features = module_of(), torch.rand(1, 8, 64)
     low = features.bfloat16()
     assert module(low).dtype == torch.bfloat16
     assert torch.equal(module(low), module(low.float()).bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(module(features), module(features))
-        assert module(features).dtype == torch.float32
+        within = module(features)
+    assert within.dtype == torch.float32 and torch.equal(within, module(features))
 
 
 @BOTH
 @pytest.mark.parametrize("masked", [False, True])
-def test_compiled_and_eager_agree(normalize, masked):
-    eager, fused = module_of(normalize).double(), module_of(normalize).double()
-    if reason := fused.fuse():
-        pytest.skip(reason)
-    mask = torch.tensor([[True] * 5 + [False], [True] * 6]) if masked else None
+@pytest.mark.parametrize("shape", [(2, 6, 32), (3, 70, 300), (1, 1, 1)])
+def test_fused_and_eager_agree(normalize, masked, shape):
+    eager, quick = module_of(normalize).double(), module_of(normalize).double()
+    eager.fused = False
+    if not quick.fused:
+        pytest.skip(fused.unavailable())
+    mask = torch.arange(shape[1]).expand(shape[:2]) < max(1, shape[1] - 2) if masked else None
     results = []
-    for module in (eager, fused):
-        features = torch.linspace(0, 1, 2 * 6 * 32, dtype=torch.float64).view(2, 6, 32).requires_grad_()
+    for module in (eager, quick):
+        features = torch.linspace(0, 1, math.prod(shape), dtype=torch.float64).view(shape).requires_grad_()
         out = module(features, mask)
         out.square().sum().backward()
         results.append((out, features.grad, *(p.grad for p in module.parameters())))
     for one, other in zip(*results):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_without_a_compiler_the_reason_is_told(monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    fused.library.cache_clear()
+    with pytest.raises(fused.Unavailable, match="no C compiler"):
+        fused.library(torch.float32, fused.DEGREE[torch.float32])
+    fused.library.cache_clear()
 
 
 def test_parameters_have_the_papers_names():

@@ -12,7 +12,7 @@ from data.settings import read_settings
 from pipeline.cli import GROUPS, main
 from tests.conftest import write_store, write_video
 
-QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10", "--no-fuse"]
+QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_settings_of_a_run_give_the_same_run(work, tmp_path):
 
 def test_without_ground_truth(work, tmp_path, capsys):
     assert main(["train", *work, *QUICK]) == 0
-    (tmp_path / "none.csv").write_text("video,label,split\na00,,test\nn00,,test\n")
+    (tmp_path / "none.csv").write_text("video,label,split\na06,,test\nn06,,test\n")
     assert main(["evaluate", "--plot", "--work", str(tmp_path), "--labels", str(tmp_path / "none.csv")]) == 0
     assert "no frame metrics" in capsys.readouterr().out
     run = tmp_path / "runs/latest"
@@ -179,7 +179,7 @@ def test_whole_pipeline_on_real_files(tmp_path):
     common = ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
     for command in (
         ["extract", "--videos", str(tmp_path / "videos")],
-        ["train", "--epochs", "3", "--no-fuse"],
+        ["train", "--epochs", "3"],
         ["evaluate"],
     ):
         done = subprocess.run([sys.executable, "-m", "pipeline", *command, *common], capture_output=True, text=True)

@@ -6,21 +6,22 @@ from sklearn.metrics import roc_auc_score
 
 from data.catalogue import Video
 from data.errors import UserError
+from data.store import Stored
 from evaluate import metrics
-from evaluate.frames import frame_scores, frame_truth
+from evaluate.frames import frame_truth
 from evaluate.score import ScoredVideo
 
 
-def scored(id, label, clips, intervals, frames=None, stride=16):
+def scored(id, label, clips, intervals, frames=None):
     clips = np.array(clips, float)
-    frames = frames or stride * len(clips)
+    frames = frames or 16 * len(clips)
     truth = None if intervals is None else frame_truth(intervals, frames, id)
     video = Video(id, None, label, "test", intervals)
-    return ScoredVideo(video, clips, frame_scores(clips, frames, stride), truth, 10.0, stride)
+    return ScoredVideo(video, clips, Stored(clips[:, None, None], frames, {}).cover, truth)
 
 
 def test_every_frame_has_its_clips_score():
-    scores = frame_scores(np.array([0.1, 0.2, 0.3]), 40, 16)
+    scores = scored("v", 0, [0.1, 0.2, 0.3], (), 40).scores
     assert scores.shape == (40,)
     assert (scores[:16] == 0.1).all() and (scores[16:32] == 0.2).all() and (scores[32:] == 0.3).all()
 

@@ -17,7 +17,7 @@ def test_round_trip(tmp_path):
     store.write("day/cam", features, 77, MADE, decoder="d", fps=10.0)
     stored = store.read("day/cam")
     assert np.array_equal(stored.features, features)
-    assert (stored.frames, stored.stride, stored.made["decoder"]) == (77, 16, "d")
+    assert (stored.frames, stored.made["decoder"]) == (77, "d")
     assert store.ids() == ["day/cam"]
 
 
@@ -83,7 +83,7 @@ def test_every_clip_is_in_a_segment(clips):
     np.testing.assert_allclose(segments.sum(1), 1)
     assert (segments.sum(0) > 0).all()
     of_clip = segment_of_clip(clips, 32)
-    assert of_clip.min() >= 0 and of_clip.max() <= 31 and (np.diff(of_clip) >= 0).all()
+    assert (segments[of_clip, np.arange(clips)] > 0).all()
 
 
 def test_unit_length_keeps_zero():

@@ -13,10 +13,10 @@ from train.checkpoint import Trained
 from train.loop import batches
 from train.model import AnomalyDetector
 from train.run import train, with_split
-from train.scaling import Scaling
+from train.scaling import Moments, Scaling
 from train.settings import TrainSettings
 
-SHORT = TrainSettings(epochs=40, learning_rate=1e-3, scale="whiten", segments=8, fuse=False)
+SHORT = TrainSettings(epochs=40, learning_rate=1e-3, scale="whiten", segments=8)
 
 
 @pytest.fixture
@@ -107,10 +107,25 @@ def test_batches_see_every_bag_before_any_comes_again():
     assert sorted(next(batches(4, 30, seed=0)).tolist()) == [0, 1, 2, 3]
 
 
+def seen_in(clips):
+    seen = Moments()
+    for part in np.array_split(clips, 3):
+        seen.add(part)
+    return seen
+
+
+def test_moments_are_those_of_all_clips():
+    clips = np.random.rand(50, 4) * [1, 10, 100, 0] + 5
+    np.testing.assert_allclose(seen_in(clips).mean, clips.mean(0))
+    np.testing.assert_allclose(seen_in(clips).deviation, clips.std(0), atol=1e-6)
+
+
 def test_scaling():
     clips = np.random.rand(50, 4) * [1, 10, 100, 0] + 5
-    whiten = Scaling.learn(clips, "whiten")
+    whiten = Scaling.learn(seen_in(clips), "whiten")
     np.testing.assert_allclose(whiten(clips).mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(2 * whiten(clips).std(0), [1, 1, 1, 0], atol=0.1)
-    assert np.array_equal(Scaling.learn(clips, "none")(clips), clips.astype(np.float32))
-    np.testing.assert_allclose(Scaling.learn(clips, "length")(clips), clips / np.linalg.norm(clips, axis=1)[:, None])
+    assert np.array_equal(Scaling.learn(seen_in(clips), "none")(clips), clips.astype(np.float32))
+    np.testing.assert_allclose(
+        Scaling.learn(seen_in(clips), "length")(clips), clips / np.linalg.norm(clips, axis=1)[:, None]
+    )

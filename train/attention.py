@@ -30,9 +30,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-DEGREE = {torch.float32: 7, torch.float64: 13}  # first omitted Bessel coefficient I_(P+1)(1): 1e-7 and 7e-16
-PART = 2**17  # positions worked on at a time: they and their temporaries fit a core's cache
-FUSED_CLIPS = 4096  # fused loops add a column up clip by clip; more clips are left to parts, for float32's sake
+from train import fused
+from train.fused import DEGREE
+
+PART = 2**15  # positions worked on at a time: they and their temporaries fit a core's cache
 OFFSET = 1e-8  # the smallest |q| and |k|: as in torch.cosine_similarity, a zero vector has score 0
 
 
@@ -45,6 +46,9 @@ class SpatialTemporalAttention(nn.Module):
         normalize: "keys" divides by the sum over the keys that a query sees (CCNet, which the paper cites);
             "queries" is eq. 2 read literally, the sum over the queries that see a key.
 
+    Attributes:
+        fused: on a CPU, run the loops of attention.c; false where they cannot be compiled (`train.fused.unavailable`).
+
     Raises:
         ValueError: `normalize` is neither.
     """
@@ -56,20 +60,7 @@ class SpatialTemporalAttention(nn.Module):
         self.query = nn.Conv2d(1, channels, kernel_size=1)
         self.key = nn.Conv2d(1, channels, kernel_size=1)
         self.passes, self.normalize = passes, normalize
-        self._fused = False
-
-    def fuse(self) -> str:
-        """Fuse the kernels below with torch.compile from the next call on: worth its minute where steps are many.
-
-        Returns:
-            Empty, or why it is not possible here; the module then goes on as it was.
-        """
-        try:
-            _fused(_try_out)(torch.zeros(64, device=self.query.weight.device))
-        except Exception as error:  # no compiler, no headers, ..: torch.compile raises what it met
-            return f"torch.compile does not work here: {str(error).strip().splitlines()[0][:150]}"
-        self._fused = True
-        return ""
+        self.fused = not fused.unavailable()
 
     def extra_repr(self) -> str:
         return f"passes={self.passes}, normalize={self.normalize!r}"
@@ -97,7 +88,9 @@ class SpatialTemporalAttention(nn.Module):
             keep = None if mask is None else mask.to(dtype)[..., None]
             attended = features.to(dtype)
             for _ in range(self.passes):
-                attended = _Step.apply(attended, keep, circles, axes, kernel, self.normalize, self._fused)
+                attended = _Step.apply(
+                    attended, keep, circles, axes, kernel, self.normalize, self.fused and not features.is_cuda
+                )
         return attended.to(features.dtype)
 
     def _kernel(self, degree: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,38 +119,27 @@ class _Step(torch.autograd.Function):
     """One step of eq. 1-3. It keeps only its input; the backward pass computes the sums anew."""
 
     @staticmethod
-    def forward(ctx, features, keep, circles, axes, kernel, normalize, fused):
+    def forward(ctx, features, keep, circles, axes, kernel, normalize, in_c):
         ctx.save_for_backward(features, keep, circles, axes, kernel)
-        ctx.literal, ctx.fused = normalize == "queries", fused and features.shape[1] <= FUSED_CLIPS
-        features, circles, axes, kernel = (t.detach() for t in (features, circles, axes, kernel))
-        run = _fused(_attend) if ctx.fused else _attend
-        return run(features, _Cross(keep, circles, axes, kernel), ctx.literal)
+        ctx.literal, ctx.in_c = normalize == "queries", in_c
+        return _attend(features, _Cross(keep, circles, axes, kernel, in_c), ctx.literal)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         features, *rest = ctx.saved_tensors
-        run = _fused(_attend_backward) if ctx.fused else _attend_backward
-        d_features, d_cross = run(features, grad, _Cross(*rest), ctx.literal)
+        d_features, d_cross = _attend_backward(features, grad, _Cross(*rest, ctx.in_c), ctx.literal)
         return d_features, None, *d_cross, None, None
-
-
-def _try_out(x: Tensor) -> Tensor:
-    return (x * 2).cos().sum()
-
-
-@functools.cache
-def _fused(function):
-    return torch.compile(function, dynamic=False)
 
 
 def _attend(features: Tensor, cross: _Cross, literal: bool) -> Tensor:
     if literal:
         (normalizer,) = cross.transposed().sums(features, (None,))
+        _keep_finite(normalizer, cross.keep)
         (attention,) = cross.sums(features, (features / normalizer,))
     else:
         attention, denominator = cross.sums(features, (features, None))
-        attention /= denominator
+        attention /= _keep_finite(denominator, cross.keep)
     if cross.keep is not None:
         attention *= cross.keep
     return attention.add_(features)
@@ -167,7 +149,7 @@ def _attend_backward(features: Tensor, grad: Tensor, cross: _Cross, literal: boo
     given = grad if cross.keep is None else grad * cross.keep
     if literal:
         (normalizer,) = cross.transposed().sums(features, (None,))
-        value = features / normalizer
+        value = features / _keep_finite(normalizer, cross.keep)
         d_features, (d_value,), d_cross = cross.backward(features, (value,), (given,))
         d_value /= normalizer
         d_through, _, d_back = cross.transposed().backward(features, (None,), (-d_value * value,))
@@ -175,11 +157,16 @@ def _attend_backward(features: Tensor, grad: Tensor, cross: _Cross, literal: boo
         d_cross = [a + b for a, b in zip(d_cross, (d_back[0].flip(0), d_back[1].T, d_back[2].T))]
     else:
         slope, denominator = cross.sums(features, (features, None))
-        given = given / denominator
+        given = given / _keep_finite(denominator, cross.keep)
         slope.mul_(given).div_(denominator).neg_()
         del denominator
         d_features, (d_value, _), d_cross = cross.backward(features, (features, None), (given, slope))
     return d_features.add_(d_value).add_(grad), d_cross
+
+
+def _keep_finite(denominator: Tensor, keep: Tensor | None) -> Tensor:
+    """A padded position may have nothing in its cross; what it is divided by is not used."""
+    return denominator if keep is None else denominator.masked_fill_(keep == 0, 1)
 
 
 class _Cross(NamedTuple):
@@ -189,19 +176,26 @@ class _Cross(NamedTuple):
     circles: Tensor
     axes: Tensor
     kernel: Tensor
+    in_c: bool
 
     def transposed(self) -> _Cross:
         """The same with the roles of query and key exchanged."""
-        return _Cross(self.keep, self.circles.flip(0), self.axes.T, self.kernel.T)
+        return _Cross(self.keep, self.circles.flip(0), self.axes.T, self.kernel.T, self.in_c)
+
+    @property
+    def degree(self) -> int:
+        return len(self.kernel) // 2
 
     def moments(self, features: Tensor, circle: Tensor, values: tuple) -> tuple[Tensor, Tensor]:
         """Of every row (V, 2P + 1, B, N, 1) and of every column (V, 2P + 1, B, 1, C)."""
+        if self.in_c:
+            return fused.moments(features, circle, values, self.keep, self.degree)
         bags, clips, width = features.shape
         rows = features.new_empty(len(values), len(self.kernel), bags, clips, 1)
         columns = features.new_zeros(len(values), len(self.kernel), bags, 1, width)
         for part in _parts(features):
             keep = None if self.keep is None else self.keep[part]
-            of_rows, of_columns = _moments(features[part], circle, _cut(values, part), keep, len(self.kernel) // 2)
+            of_rows, of_columns = _moments(features[part], circle, _cut(values, part), keep, self.degree)
             rows[:, :, *part] = of_rows
             columns[:, :, part[0]] += of_columns
         return rows, columns
@@ -209,6 +203,8 @@ class _Cross(NamedTuple):
     def sums(self, features: Tensor, values: tuple) -> list[Tensor]:
         """S[v], each (B, N, C), for each v of `values`; None stands for 1 everywhere."""
         moments = _apply(self.kernel, self.moments(features, self.circles[1], values))
+        if self.in_c:
+            return fused.sums(features, self.circles, self.axes, values, *moments, self.degree)
         sums = [torch.empty_like(features) for _ in values]
         for part in _parts(features):
             query, key = (_point(features[part], circle) for circle in self.circles)
@@ -224,9 +220,16 @@ class _Cross(NamedTuple):
         d_kernel = sum(
             q.transpose(0, 1).flatten(1) @ k.transpose(0, 1).flatten(1).T for q, k in zip(of_queries, of_keys)
         )
-        derive = _derivative(len(self.kernel) // 2, self.kernel)
+        derive = _derivative(self.degree, self.kernel)
         to_queries = _apply(derive @ self.kernel, of_keys)
+        del of_keys
         to_keys = _apply(torch.cat([self.kernel.T, derive @ self.kernel.T]), of_queries)
+        del of_queries
+        if self.in_c:
+            *found, d_circles, d_axes = fused.slopes(
+                features, self.circles, self.axes, values, grads, self.keep, to_queries, to_keys, self.degree
+            )
+            return *found, (d_circles, d_axes, d_kernel)
         d_features = torch.empty_like(features)
         d_values = [None if v is None else torch.empty_like(features) for v in values]
         d_circles, d_axes = torch.zeros_like(self.circles), torch.zeros_like(self.axes)
@@ -245,10 +248,8 @@ class _Cross(NamedTuple):
 
 
 def _parts(features: Tensor) -> list[tuple[slice, slice]]:
-    """Index of parts of whole rows, small enough to stay in the cache; a compiled loop has no temporaries to keep."""
+    """Index of parts of whole rows, small enough to stay in the cache."""
     bags, clips, width = features.shape
-    if torch.compiler.is_compiling():
-        return [(slice(None), slice(None))]
     rows = min(clips, max(1, PART // width))
     together = max(1, PART // (clips * width))
     return [

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from train.fused import unavailable
 from train.losses import objective
 from train.model import AnomalyDetector, Scored
 from train.settings import TrainSettings, steps
@@ -30,8 +31,8 @@ def fit(
     """
     torch.manual_seed(settings.seed)
     model = AnomalyDetector(abnormal.shape[-1], settings).to(abnormal.device)
-    if settings.fuse and model.attention is not None:
-        on_note(model.attention.fuse() or "the attention is compiled first: the first step takes its time")
+    if model.attention is not None and (reason := unavailable()):
+        on_note(f"the attention runs unfused, some times slower: {reason}")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
     for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):

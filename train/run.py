@@ -1,6 +1,6 @@
 """Stage two, whole: labelled videos of a store -> bags -> a trained model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from data.errors import UserError
 from data.store import Stored
 from train.checkpoint import Trained
 from train.loop import fit
-from train.scaling import Scaling
+from train.scaling import Moments, Scaling
 from train.settings import TrainSettings
 
 TRAIN_SHARE = 0.6  # of each class, where the labels give no split
@@ -20,7 +20,7 @@ TRAIN_SHARE = 0.6  # of each class, where the labels give no split
 
 def train(
     videos: list[Video],
-    stored: dict[str, Stored],
+    stored: Mapping[str, Stored],
     settings: TrainSettings,
     device,
     on_step: Callable = lambda step, loss, terms: None,
@@ -38,19 +38,21 @@ def train(
     """
     chosen = [video for video in videos if video.split == "train" and video.label is not None]
     require_classes(chosen, "the training part")
-    clips = {video.id: stored[video.id].features.mean(1) for video in chosen}
-    scaling = Scaling.learn(np.concatenate(list(clips.values())), settings.scale)
-
-    def bags(label: int) -> torch.Tensor:
-        members = [clips[video.id] for video in chosen if video.label == label]
-        return torch.from_numpy(scaling(np.stack([to_segments(c, settings.segments) for c in members]))).to(device)
-
-    model = fit(bags(1), bags(0), settings, on_step, on_note)
+    seen, segments = Moments(), {0: [], 1: []}
+    for video in chosen:
+        clips = stored[video.id].features.mean(1)
+        seen.add(clips)
+        segments[video.label].append(to_segments(clips, settings.segments))
+    scaling = Scaling.learn(seen, settings.scale)
+    normal, abnormal = (torch.from_numpy(scaling(np.stack(segments[label]))).to(device) for label in (0, 1))
+    model = fit(abnormal, normal, settings, on_step, on_note)
     return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
 
 
 def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
     """The videos with a split: their own, or if none has one, a random draw of `TRAIN_SHARE` of each class for training.
+
+    A video without label has no part in a draw.
 
     Returns:
         The videos, and whether the split was drawn here.
@@ -62,7 +64,7 @@ def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
     for label in (0, 1):
         members = [video.id for video in videos if video.label == label]
         train.update(rng.permutation(members)[: round(TRAIN_SHARE * len(members))])
-    return [replace(v, split="train" if v.id in train else "test") for v in videos], True
+    return [replace(v, split="train" if v.id in train else "test") if v.label is not None else v for v in videos], True
 
 
 def require_classes(videos: list[Video], part: str) -> None:

@@ -9,6 +9,27 @@ from data.bags import unit_length
 SCALES = ("length", "whiten", "none")
 
 
+class Moments:
+    """Mean and deviation of each feature dimension (C,) over clips that need not be in memory together."""
+
+    def __init__(self):
+        self.count, self.sum, self.squares = 0, 0.0, 0.0
+
+    def add(self, clips: np.ndarray) -> None:
+        """More clips (any, C)."""
+        self.count += len(clips)
+        self.sum += clips.sum(0, dtype=np.float64)
+        self.squares += np.square(clips, dtype=np.float64).sum(0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self.sum / self.count
+
+    @property
+    def deviation(self) -> np.ndarray:
+        return np.sqrt(np.maximum(self.squares / self.count - self.mean**2, 0))
+
+
 @dataclass(frozen=True)
 class Scaling:
     """`length`: every row to length 1, as Sultani et al. `whiten`: each dimension to mean 0 and deviation 1 over the training
@@ -20,11 +41,10 @@ class Scaling:
     deviation: np.ndarray  # (C,)
 
     @classmethod
-    def learn(cls, clips: np.ndarray, kind: str) -> "Scaling":
-        """From the clips (any, C) of the training videos."""
-        deviation = clips.std(0)
-        floor = 1e-3 * deviation.mean() or 1.0  # a dimension that hardly moves stays small
-        return cls(kind, clips.mean(0), deviation + floor)
+    def learn(cls, seen: Moments, kind: str) -> "Scaling":
+        """From the clips of the training videos."""
+        floor = 1e-3 * seen.deviation.mean() or 1.0  # a dimension that hardly moves stays small
+        return cls(kind, seen.mean.astype(np.float32), (seen.deviation + floor).astype(np.float32))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(.., C) -> (.., C) float32."""

@@ -24,7 +24,6 @@ class TrainSettings:
     batch: int = setting(30, "abnormal bags, and as many normal ones, in a step", low=1)
     epochs: int = setting(150, "times every video is seen; the last step is the model, no test set is looked at", low=1)
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
-    fuse: bool = setting(True, "compile the attention (needs a C++ compiler; equal to rounding)")
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
 
 
