@@ -9,7 +9,9 @@ a first one that is not counted (of one call for the two slow forms); "-" did no
 
 import argparse
 import platform
+import re
 import time
+from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -18,11 +20,13 @@ from torch.utils.checkpoint import checkpoint
 from tests.reference import written_out
 from train.attention import SpatialTemporalAttention
 from train.fused import unavailable
+from train.model import AnomalyDetector
+from train.settings import TrainSettings
 
 SHAPES = [(32, 1024), (32, 2048), (32, 4096), (256, 1024), (2048, 1024)]
 LIMIT = 12 * 2**30  # bytes of one tensor of the written-out form beyond which it is not tried
 SLOW = ("written out", "row by row")
-LONG = [(6749, 4096), (50_000, 1024)]  # the longest test video of UCF-Crime, and a day of clips
+LONG = [(6749, 4096), (50_000, 1024), (50_000, 4096)]  # the longest test video of UCF-Crime, and a day of clips
 
 
 def main() -> None:
@@ -57,11 +61,33 @@ def main() -> None:
                 f"{shape[0]:>5} x {shape[1]:<4}{cells[0]:>16}" + "".join(f"{cell:>26}" for cell in cells[1:]),
                 flush=True,
             )
-    print("\nlong videos in one piece, eager, forward: ms, peak memory in inputs")
+    print("\nwhole model, a long video scored in one piece: s of the attention, of all; peak memory in inputs")
     for shape in LONG:
-        features = 0.03 * torch.rand(1, *shape, device=device)
-        seconds, memory = measure(eager, "eager", features, backward=False)
-        print(f"{shape[0]:>5} x {shape[1]:<4}{1e3 * seconds:>16.0f}{memory:>8.1f}", flush=True)
+        print(f"{shape[0]:>5} x {shape[1]:<4}" + "".join(f"{x:>8.2f}" for x in score_long(shape, device)), flush=True)
+
+
+def score_long(shape: tuple[int, int], device) -> tuple[float, float, float]:
+    """Attention and bd-RNN over all clips, both exact: nothing is cut or carried over."""
+    settings = TrainSettings()
+    model = AnomalyDetector(shape[1], settings).to(device).eval()
+    features = 0.03 * torch.rand(1, *shape, device=device)
+    with torch.inference_mode():
+        attention = fastest(lambda: model.attention(features), device, calls=1)
+        before = resident(device)
+        whole = fastest(lambda: model(features), device, calls=1)
+    return attention, whole, (resident(device, peak=True) - before) / features.nbytes
+
+
+def resident(device, peak: bool = False) -> int:
+    """Bytes held now, or at most since the last such call (Linux)."""
+    if device.type == "cuda":
+        held = torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return held
+    status = Path("/proc/self/status").read_text()
+    if not peak:
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+)" if peak else r"VmRSS:\s+(\d+)", status)[1])
 
 
 def measure(call, form: str, features, backward: bool) -> tuple[float | None, float]:

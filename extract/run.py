@@ -42,8 +42,8 @@ class Progress:
     def video(self, video: Video, number: int, of: int, announced: int) -> None:
         """A video is opened; `announced` is its header's number of frames, a hint."""
 
-    def advance(self, frames: int) -> None:
-        """So many frames have gone through the backbone."""
+    def advance(self, video: Video, frames: int) -> None:
+        """So many of its frames have gone through the backbone."""
 
     def read(self, video: Video) -> None:
         """All of the video is decoded, as far as it can be."""
@@ -112,7 +112,7 @@ class Extraction:
                     progress.video(video, event.index + 1, len(todo), event.announced)
                 case Clip():
                     batch.add(event.frames, event.own, begun[event.index][1])
-                    progress.advance(event.own)
+                    progress.advance(video, event.own)
                 case End():
                     begun[event.index][1].complete = event
                     progress.read(video)

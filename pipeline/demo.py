@@ -14,7 +14,7 @@ def demo(common: CommonSettings) -> int:
     """Returns the exit code."""
     folder = Path(common.work) / "videos"
     print(f"rendering videos into {folder}", flush=True)
-    labels = render(folder, on_video=lambda id: None)
+    labels = render(folder)
     common = dataclasses.replace(common, preset=common.preset or "efficientnet-lite0", labels=str(labels))
     code = commands.extract(str(folder), None, common, ExtractSettings())
     return code or commands.train(common, TrainSettings()) or commands.evaluate(common, EvaluateSettings(plot=True))

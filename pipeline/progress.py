@@ -15,19 +15,19 @@ class Shown(Progress):
         self.frames, self.begun, self.told, self.now = 0, time.monotonic(), 0.0, ""
 
     def begin(self, videos):
-        self.total = sum(size_of(video.path) for video in videos)
-        self.past = 0.0  # bytes of the videos that are done, and of the one that is not the share that is
+        self.sizes = {video.id: size_of(video.path) for video in videos}
+        self.total = sum(self.sizes.values())
+        self.past = self.share = 0.0  # bytes that are done: of all, and of the video at work
         self.bar = tqdm(total=self.total, unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty())
 
     def video(self, video, number, of, announced):
         self.now = f"video {number} of {of}"
-        self.size, self.share = size_of(video.path), 0.0
-        self.per_frame = self.size / announced if announced else 0.0
+        self.per_frame = self.sizes[video.id] / announced if announced else 0.0
         self.bar.set_description(f"{self.now}: {video.id}")
 
-    def advance(self, frames):
+    def advance(self, video, frames):
         self.frames += frames
-        self._move(frames * self.per_frame)
+        self._move(video, frames * self.per_frame)
 
     def end(self, video, frames):
         self._line(f"{video.id}: {frames} frames")
@@ -36,13 +36,14 @@ class Shown(Progress):
         self._line(f"{video.id}: left out, {reason}")
 
     def read(self, video):
-        self._move(self.size)
+        self._move(video, self.sizes[video.id])
+        self.share = 0.0
 
     def close(self):
         self.bar.close()
 
-    def _move(self, step: float) -> None:
-        step = min(step, self.size - self.share)
+    def _move(self, video, step: float) -> None:
+        step = min(step, self.sizes[video.id] - self.share)
         self.share += step
         self.past += step
         self.bar.update(step)

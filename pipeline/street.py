@@ -2,7 +2,7 @@
 pavement, or two people fight. Real H.264 files with a labels CSV, the same for the same seed."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from data.catalogue import Video, write_labels
 WIDTH, HEIGHT, FPS = 320, 240, 10
 HORIZON = 90  # people's feet are below this line; the lower, the nearer
 EVENTS = ("running", "vehicle", "fight")
-PARTS = {"train": (15, 15), "test": (6, 6)}  # normal, abnormal videos
+PARTS = {"train": (30, 30), "test": (8, 8)}  # normal, abnormal videos
+LENGTHS = {"train": (80, 129), "test": (112, 177)}  # frames, from and below
 
 
-def render(folder: Path, seed: int = 0, on_video: Callable[[str], None] = print) -> Path:
+def render(folder: Path, seed: int = 0) -> Path:
     """Write the videos that `folder` lacks, and `labels.csv`.
 
     Returns:
@@ -30,14 +31,13 @@ def render(folder: Path, seed: int = 0, on_video: Callable[[str], None] = print)
         for number in range(normal + abnormal):
             rng = np.random.default_rng([seed, list(PARTS).index(part), number])
             event = EVENTS[(number - normal) % len(EVENTS)] if number >= normal else ""
-            frames = int(rng.integers(112, 177))
+            frames = int(rng.integers(*LENGTHS[part]))
             interval = _interval(frames, rng) if event else ()
             video = Video(f"{part}-{event or 'normal'}-{number:02d}", None, int(bool(event)), part, interval, event)
             videos.append(video)
             path = folder / f"{video.id}.mp4"
             if not path.exists():
                 _write(path, scene(frames, event, interval, rng))
-                on_video(video.id)
     write_labels(folder / "labels.csv", videos)
     return folder / "labels.csv"
 

@@ -141,7 +141,7 @@ def test_wrong_settings_file(tmp_path, capsys, content, problem):
 
 def test_wrong_flags(work, tmp_path, capsys):
     assert "too low" in fails(capsys, "train", *work, "--epochs", "0")
-    assert "no CUDA" in fails(capsys, "train", *work, "--device", "cuda:7")
+    assert "this GPU cannot be used" in fails(capsys, "train", *work, "--device", "cuda:7")
     assert "not a device" in fails(capsys, "train", *work, "--device", "abacus")
     assert "known are i3d-kinetics" in fails(capsys, "extract", "--videos", tmp_path, "--preset", "x")
 
