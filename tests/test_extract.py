@@ -18,6 +18,7 @@ from extract import weights
 from extract.backbones import c3d, i3d
 from extract.clips import to_clips
 from extract.decode import open_video
+from extract.fold import NORMS, channels_last, fold
 from extract.preprocess import View
 from extract.presets import PRESETS
 from extract.run import QUARANTINE, Extraction
@@ -35,14 +36,24 @@ def clip_of(height, width, seed=0):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_preset_shows_its_backbone_what_it_expects(name):
+def test_preset_shows_its_backbone_what_it_expects_and_folding_changes_nothing(name):
     preset = PRESETS[name]()
     shown = preset.view(clip_of(120, 160))
     assert shown.shape[:3] == (preset.view.crops, 3, 16) and shown.dtype == torch.float32
     torch.manual_seed(0)
+    backbone = preset.build().eval()
+    norms = [module for module in backbone.modules() if isinstance(module, NORMS)]
+    for norm in norms:
+        torch.nn.init.uniform_(norm.running_mean, -0.1, 0.1)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+        torch.nn.init.uniform_(norm.weight, 0.5, 2)
+        torch.nn.init.uniform_(norm.bias, -0.1, 0.1)
     with torch.inference_mode():
-        features = preset.build().eval()(shown[:1])
+        features = backbone(shown[:1])
+        folded = channels_last(fold(backbone))(shown[:1])
     assert features.shape == (1, preset.width) and features.isfinite().all()
+    assert not norms or sum(isinstance(module, NORMS) for module in backbone.modules()) < len(norms) / 2
+    assert torch.dist(folded, features) < 1e-5 * features.norm()
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"])
