@@ -84,10 +84,10 @@ def read_features(files: FeatureFiles) -> np.ndarray:
     parts = []
     for path in files.paths:
         array = _read(path)
+        if array.ndim not in (2, 3) or 0 in array.shape:
+            raise UserError(path, f"holds an array of shape {array.shape}", "give (T, C) or (T, crops, C)")
         if array.ndim == 2:
             array = array[:, None]
-        if array.ndim != 3 or 0 in array.shape:
-            raise UserError(path, f"holds an array of shape {array.shape}", "give (T, C) or (T, crops, C)")
         if not np.isfinite(array).all():
             raise UserError(path, "holds NaN or infinity", "extract or download this video's features again")
         if parts and array.shape != parts[0].shape:

@@ -40,19 +40,17 @@ def table(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def write_report(
-    metrics: dict | None, scored: list[ScoredVideo], pictures: dict[str, Path], path: Path, title: str
-) -> None:
+def write_report(metrics: dict, scored: list[ScoredVideo], pictures: dict[str, Path], path: Path, title: str) -> None:
     """One page: the table, the ROC, and every video's curve, abnormal videos first, the highest score first.
 
     Args:
-        metrics: of `evaluate.metrics.evaluate`; None where there is no truth.
+        metrics: of `evaluate.metrics.evaluate`.
         pictures: by video id, and under "" the ROC; below the folder of `path`.
     """
     order = sorted(scored, key=lambda s: (-(s.video.label or 0), -s.scores.max()))
     rows = "".join(
         f"<tr><td>{html.escape(METRICS[name])}</td><td>{m['value']:.3f}</td><td>{_interval(m)}</td></tr>"
-        for name, m in (metrics or {}).items()
+        for name, m in metrics.items()
         if m["value"] is not None
     )
     images = "".join(_image(pictures[s.video.id], path) for s in order if s.video.id in pictures)

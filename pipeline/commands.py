@@ -99,6 +99,9 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         f"training on {counts(chosen)}, features from {store.root}"
         + (f"; split drawn with seed {settings.seed}" if drawn else "")
     )
+    adrift = [video.id for video in videos if video.label is not None and video.split is None]
+    if adrift:
+        print(f"note: {len(adrift)} labelled videos have no split and are in no part: {', '.join(adrift[:5])}, ..")
     require_classes(chosen, "the training part")
     stored = store.read_all([video.id for video in chosen])
     total = steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
