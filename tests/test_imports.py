@@ -99,8 +99,7 @@ def test_a_bad_file_is_named_and_left_out(tmp_path, capsys, array, labels, probl
 def test_another_width_is_refused(tmp_path, capsys):
     save(tmp_path / "in/a.npy", np.zeros((4, 3)))
     save(tmp_path / "in/b.npy", np.zeros((4, 5)))
-    code, store = imported(tmp_path)
-    assert code == 3 and "width 5 against 3" in capsys.readouterr().out
+    assert imported(tmp_path)[0] == 3 and "width 5 against 3" in capsys.readouterr().out
 
 
 def test_what_cannot_be_found_out_is_an_error(tmp_path):
