@@ -1,7 +1,6 @@
 """UCSD Ped2 by the paper's protocol: splits of 10 normal + 6 abnormal videos for training, the rest for testing.
 
     python -m benchmarks.ped2 DATA              the table of the README: every split, every seed
-    python -m benchmarks.ped2 DATA --ablation   the four rows of the paper's Table 2
     python -m benchmarks.ped2 DATA --select     what settings were chosen by: 3 folds inside the training part of each split
 
 DATA holds videos/, ped2.mat and splits.csv (split,video,part). Further settings of `pipeline train` may follow, as flags.
@@ -22,6 +21,7 @@ from data.settings import add_flags, build
 from data.store import Stored
 from evaluate import metrics
 from evaluate.score import score_video
+from evaluate.settings import EvaluateSettings
 from extract.settings import ExtractSettings
 from pipeline import commands
 from pipeline.settings import CommonSettings
@@ -39,12 +39,6 @@ REPORTED = {
     "video AUC": metrics.video_auc,
     "gap": metrics.gap,
 }
-ABLATION = {  # rows of Table 2: the backbone with an FC head, then one part after the other
-    "FC": {"attention": False, "mce": False, "head": "fc"},
-    "STA + FC": {"attention": True, "mce": False, "head": "fc"},
-    "STA + eq. 4 + FC": {"attention": True, "mce": True, "head": "fc"},
-    "STA + eq. 4 + bd-RNN": {"attention": True, "mce": True, "head": "rnn"},
-}
 
 
 def main() -> None:
@@ -52,7 +46,6 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", default="work")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each split (default: 3)")
-    parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--select", action="store_true")
     parser.add_argument("--native", action="store_true", help="score clips, not segments")
     add_flags(parser, TrainSettings)
@@ -71,25 +64,28 @@ def main() -> None:
     ]
 
     print(f"\n{'':24}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)
-    for name, changes in (ABLATION if flags["ablation"] else {"the model": {}}).items():
-        results = []
-        for parts in splits:
-            split = [dataclasses.replace(v, split=parts[v.id]) for v in videos]
-            for seed in range(flags["seeds"]):
-                chosen = dataclasses.replace(settings, seed=seed, **changes)
-                for case in folds(split) if flags["select"] else [split]:
-                    results.append(run(case, stored, chosen, flags["native"]))
-        found = np.array(results, float)
-        cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
-        print(f"{name:24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
-        if not flags["select"]:
-            for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
-                print(f"  split {number:<16}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
+    results = []
+    for parts in splits:
+        split = [dataclasses.replace(v, split=parts[v.id]) for v in videos]
+        for seed in range(flags["seeds"]):
+            chosen = dataclasses.replace(settings, seed=seed)
+            for case in folds(split) if flags["select"] else [split]:
+                results.append(run(case, stored, chosen, flags["native"]))
+    found = np.array(results, float)
+    cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
+    print(f"{'all':24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+    if not flags["select"]:
+        for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
+            print(f"split {number:<18}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
 
 
 def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, native: bool) -> list[float | None]:
     trained = train(videos, stored, settings, torch.device("cpu"))
-    scored = [score_video(trained, video, stored[video.id], native) for video in videos if video.split == "test"]
+    scored = [
+        score_video(trained, video, stored[video.id], EvaluateSettings(native=native))
+        for video in videos
+        if video.split == "test"
+    ]
     return [metric(scored) for metric in REPORTED.values()]
 
 

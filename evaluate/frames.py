@@ -1,8 +1,11 @@
-"""Frames are the truth: intervals to a label per frame."""
+"""Frames are the truth: intervals to a label per frame, and which frames count."""
 
 import numpy as np
 
+from data.bags import CLIP
 from data.errors import UserError
+
+CONVENTIONS = ("exact", "drop-tail", "pad-up")
 
 
 def frame_truth(intervals: tuple[tuple[int, int], ...], frames: int, video: str) -> np.ndarray:
@@ -18,3 +21,17 @@ def frame_truth(intervals: tuple[tuple[int, int], ...], frames: int, video: str)
             raise UserError(video, f"has {frames} frames, but an interval {start} to {end}", "correct its labels")
         truth[start - 1 : end] = True
     return truth
+
+
+def counted(of_frames: np.ndarray, convention: str) -> np.ndarray:
+    """Values of the decoded frames -> values of the frames that count.
+
+    "exact" counts each decoded frame once, and no other. Published tables also rest on "drop-tail", which leaves out the
+    frames after the last whole clip (all stay if there is none), and on "pad-up", which repeats the last frame to a whole clip.
+    """
+    frames = len(of_frames)
+    if convention == "drop-tail":
+        return of_frames[: frames // CLIP * CLIP or frames]
+    if convention == "pad-up":
+        return np.pad(of_frames, (0, -frames % CLIP), mode="edge")
+    return of_frames

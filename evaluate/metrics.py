@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import auc as area
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from evaluate.score import ScoredVideo
 
@@ -14,6 +15,7 @@ METRICS = {
     "auc_abnormal": "frame AUC, abnormal videos only",
     "oracle_auc": "frame AUC of an oracle that knows only the video labels",
     "ap": "average precision",
+    "ap_trapezoid": "average precision, trapezoids under the curve",
     "far": f"false alarm rate at {THRESHOLD} on normal videos",
     "mean_score_negative": "mean score of negative clips",
     "mean_score_positive": "mean score of positive clips",
@@ -31,62 +33,118 @@ def evaluate(scored: list[ScoredVideo], seed: int = 0) -> dict[str, dict]:
     rng = np.random.default_rng(seed)
     draws = [rng.integers(len(scored), size=len(scored)) for _ in range(RESAMPLES)]
     result = {}
-    for name, metric in _FUNCTIONS.items():
+    for name in METRICS:
+        metric = _FUNCTIONS[name]
         value = metric(scored)
         resampled = [metric([scored[i] for i in draw]) for draw in draws] if value is not None else []
         resampled = [v for v in resampled if v is not None]
-        low, high = np.percentile(resampled, [2.5, 97.5]) if resampled else (None, None)
-        result[name] = {"value": value, "low": _plain(low), "high": _plain(high)}
+        low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
+        result[name] = {"value": value, "low": low, "high": high}
     return result
 
 
-def _frames(scored: list[ScoredVideo], values: Callable) -> tuple[np.ndarray, np.ndarray] | None:
+def values(scored: list[ScoredVideo]) -> dict[str, float | None]:
+    """All metrics, without intervals."""
+    return {name: _FUNCTIONS[name](scored) for name in METRICS}
+
+
+def by_class(scored: list[ScoredVideo]) -> dict[str, dict]:
+    """For each class of anomaly: its number of videos, `auc` of them beside all normal videos, `auc_abnormal` of them alone."""
+    normal = [s for s in scored if s.video.label == 0]
+    found = {}
+    for kind in sorted({s.video.kind for s in scored if s.video.kind}):
+        of_kind = [s for s in scored if s.video.kind == kind and s.video.label == 1]
+        if of_kind:
+            found[kind] = {"videos": len(of_kind), "auc": auc(normal + of_kind), "auc_abnormal": auc_abnormal(of_kind)}
+    return found
+
+
+def alarm(training: list[ScoredVideo], scored: list[ScoredVideo], rate: float) -> dict | None:
+    """The threshold that `rate` of the frames of the training part's normal videos exceed, and what it gives.
+
+    Returns:
+        `threshold`, `wanted`, and on `scored` (None where not defined): `false_alarm_rate` over the frames of normal videos,
+        `frames_found` of the abnormal frames, `videos_found` of the abnormal videos. None if there is no normal training video.
+    """
+    seen = [s.scores for s in training if s.video.label == 0]
+    if not seen:
+        return None
+    threshold = float(np.quantile(np.concatenate(seen), 1 - rate, method="higher"))
+    found = [(s.scores > threshold).any() for s in scored if s.video.label == 1]
+    frames = None
+    if all(s.truth is not None for s in scored) and any(s.truth.any() for s in scored):
+        frames = float((np.concatenate([s.scores[s.truth] for s in scored]) > threshold).mean())
+    return {
+        "wanted": rate,
+        "threshold": threshold,
+        "false_alarm_rate": false_alarm_rate(scored, threshold),
+        "frames_found": frames,
+        "videos_found": float(np.mean(found)) if found else None,
+    }
+
+
+def _frames(scored: list[ScoredVideo], of_clips: Callable) -> tuple | None:
+    """Truth, score and weight: each clip stands for its normal and for its abnormal frames, weighted by their number."""
     if not scored or any(s.truth is None for s in scored):
         return None
-    return np.concatenate([s.truth for s in scored]), np.concatenate([values(s) for s in scored])
-
-
-def _both(truth: np.ndarray) -> bool:
-    return bool(truth.any() and not truth.all())
+    weights = np.concatenate([s.covered for s in scored], axis=1)
+    if not weights.any(1).all():
+        return None
+    scores = np.concatenate([of_clips(s) for s in scored])
+    truth = np.repeat([False, True], len(scores))
+    return truth, np.tile(scores, 2), weights.ravel()
 
 
 def _auc(frames) -> float | None:
-    return float(roc_auc_score(*frames)) if frames and _both(frames[0]) else None
+    return float(roc_auc_score(*frames[:2], sample_weight=frames[2])) if frames else None
 
 
 def auc(scored):
     """Area under the ROC curve over all frames of all videos."""
-    return _auc(_frames(scored, lambda s: s.scores))
+    return _auc(_frames(scored, lambda s: s.clips))
 
 
 def auc_abnormal(scored):
     """The same over the abnormal videos alone, which the video's label does not help with."""
-    return _auc(_frames([s for s in scored if s.video.label == 1], lambda s: s.scores))
+    return _auc(_frames([s for s in scored if s.video.label == 1], lambda s: s.clips))
 
 
 def oracle_auc(scored):
     """What a scorer reaches that gives every frame its video's label."""
-    return _auc(_frames(scored, lambda s: np.full(len(s.scores), s.video.label == 1, float)))
+    return _auc(_frames(scored, lambda s: np.full(len(s.clips), s.video.label == 1, float)))
 
 
 def average_precision(scored):
-    frames = _frames(scored, lambda s: s.scores)
-    return float(average_precision_score(*frames)) if frames and _both(frames[0]) else None
+    """Mean of the precision over the recall, in steps."""
+    frames = _frames(scored, lambda s: s.clips)
+    return float(average_precision_score(*frames[:2], sample_weight=frames[2])) if frames else None
 
 
-def false_alarm_rate(scored):
+def average_precision_trapezoid(scored):
+    """Area under straight lines between the points of the precision-recall curve, as much of the field computes it."""
+    frames = _frames(scored, lambda s: s.clips)
+    if not frames:
+        return None
+    precision, recall, _ = precision_recall_curve(*frames[:2], sample_weight=frames[2])
+    return float(area(recall, precision))
+
+
+def false_alarm_rate(scored, threshold: float = THRESHOLD):
     """Share of the normal videos' frames that score above the threshold."""
     normal = [s.scores for s in scored if s.video.label == 0]
-    return float((np.concatenate(normal) > THRESHOLD).mean()) if normal else None
+    return float((np.concatenate(normal) > threshold).mean()) if normal else None
 
 
 def _clip_means(scored) -> tuple[float, float] | None:
     """Mean scores of clips without and with an abnormal frame (Table 2 of the paper)."""
     if any(s.truth is None for s in scored):
         return None
-    clips = np.concatenate([s.clips for s in scored])
-    positive = np.concatenate([np.bincount(s.cover, s.truth, len(s.clips)) > 0 for s in scored])
-    return (float(clips[~positive].mean()), float(clips[positive].mean())) if _both(positive) else None
+    normal, abnormal = np.concatenate([s.covered for s in scored], axis=1)
+    clips = np.concatenate([s.clips for s in scored])[normal + abnormal > 0]
+    positive = abnormal[normal + abnormal > 0] > 0
+    if positive.all() or not positive.any():
+        return None
+    return float(clips[~positive].mean()), float(clips[positive].mean())
 
 
 def mean_score_negative(scored):
@@ -108,11 +166,9 @@ def video_auc(scored):
     """AUC over videos, each by its highest frame."""
     known = [s for s in scored if s.video.label is not None]
     labels = np.array([s.video.label for s in known], bool)
-    return float(roc_auc_score(labels, [s.scores.max() for s in known])) if len(known) and _both(labels) else None
-
-
-def _plain(value):
-    return None if value is None else float(value)
+    if not known or labels.all() or not labels.any():
+        return None
+    return float(roc_auc_score(labels, [s.scores.max() for s in known]))
 
 
 _FUNCTIONS = {
@@ -120,6 +176,7 @@ _FUNCTIONS = {
     "auc_abnormal": auc_abnormal,
     "oracle_auc": oracle_auc,
     "ap": average_precision,
+    "ap_trapezoid": average_precision_trapezoid,
     "far": false_alarm_rate,
     "mean_score_negative": mean_score_negative,
     "mean_score_positive": mean_score_positive,

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from evaluate.metrics import METRICS
 from evaluate.score import ScoredVideo
 
+CLASS = {"auc": "AUC beside all normal videos", "auc_abnormal": "within its videos"}
+
 
 def write_scores(scored: list[ScoredVideo], path: Path) -> None:
     """`video,frame,score,truth`: every decoded frame, from 1; truth empty where it is not known."""
@@ -20,31 +22,47 @@ def write_scores(scored: list[ScoredVideo], path: Path) -> None:
             out.writerows((s.video.id, i, f"{x:.6f}", t) for i, (x, t) in enumerate(zip(s.scores, truth), 1))
 
 
-def write_metrics(metrics: dict, scored: list[ScoredVideo], path: Path) -> None:
-    """Each metric's value by name, the 95 % intervals under `intervals`, and what was counted."""
+def write_metrics(metrics: dict, extra: dict, scored: list[ScoredVideo], path: Path) -> None:
+    """Each metric's value by name, the 95 % intervals under `intervals`, `alarm` and `classes`, and what was counted."""
     content = {name: metric["value"] for name, metric in metrics.items()}
     content["intervals"] = {name: [m["low"], m["high"]] for name, m in metrics.items() if m["value"] is not None}
+    content |= extra
     content["videos"] = len(scored)
     content["frames"] = sum(len(s.scores) for s in scored)
     content["positive_frames"] = sum(int(s.truth.sum()) for s in scored if s.truth is not None)
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def table(metrics: dict) -> str:
-    """The metrics that are defined, one a line, with their intervals."""
+def table(metrics: dict, extra: dict) -> str:
+    """The metrics that are defined, one a line, with their intervals; then the classes and the alarm threshold."""
     width = max(map(len, METRICS.values()))
     lines = [f"{'':{width}}  value   95 % interval (bootstrap over videos)"]
     for name, m in metrics.items():
         if m["value"] is not None:
             lines.append(f"{METRICS[name]:{width}}  {m['value']:.3f}   {_interval(m)}")
-    return "\n".join(lines)
+    for kind, of_kind in extra["classes"].items():
+        aucs = [f"{text} {of_kind[name]:.3f}" for name, text in CLASS.items() if of_kind[name] is not None]
+        lines.append(f"  {kind} ({of_kind['videos']}): {', '.join(aucs) or 'not defined'}")
+    return "\n".join([*lines, *_alarm(extra["alarm"])])
 
 
-def write_report(metrics: dict, scored: list[ScoredVideo], pictures: dict[str, Path], path: Path, title: str) -> None:
+def _alarm(alarm: dict | None) -> list[str]:
+    if not alarm:
+        return []
+    found = {"false_alarm_rate": "of the normal videos' frames", "frames_found": "of the abnormal frames", "videos_found": "of the abnormal videos"}  # fmt: skip
+    shares = [f"{alarm[name]:.1%} {text}" for name, text in found.items() if alarm[name] is not None]
+    return [
+        f"alarm above {alarm['threshold']:.3f} ({alarm['wanted']:.1%} of the training part's normal frames); here {', '.join(shares) or 'not defined'}"
+    ]
+
+
+def write_report(
+    metrics: dict, extra: dict, scored: list[ScoredVideo], pictures: dict[str, Path], path: Path, title: str
+) -> None:
     """One page: the table, the ROC, and every video's curve, abnormal videos first, the highest score first.
 
     Args:
-        metrics: of `evaluate.metrics.evaluate`.
+        metrics, extra: as of `evaluate.metrics.evaluate`, and `alarm` and `by_class` there.
         pictures: by video id, and under "" the ROC; below the folder of `path`.
     """
     order = sorted(scored, key=lambda s: (-(s.video.label or 0), -s.scores.max()))
@@ -55,6 +73,16 @@ def write_report(metrics: dict, scored: list[ScoredVideo], pictures: dict[str, P
     )
     images = "".join(_image(pictures[s.video.id], path) for s in order if s.video.id in pictures)
     roc = _image(pictures[""], path) if "" in pictures else ""
+    classes = "".join(
+        f"<tr><td>{html.escape(kind)}</td><td>{of_kind['videos']}</td>"
+        + "".join(f"<td>{'' if of_kind[name] is None else format(of_kind[name], '.3f')}</td>" for name in CLASS)
+        + "</tr>"
+        for kind, of_kind in extra["classes"].items()
+    )
+    if classes:
+        head = "".join(f"<th>{text}</th>" for text in CLASS.values())
+        classes = f"<table><tr><th>class</th><th>videos</th>{head}</tr>{classes}</table>"
+    alarms = "".join(f"<p>{html.escape(line)}</p>" for line in _alarm(extra["alarm"]))
     numbers = (
         f"<table><tr><th></th><th>value</th><th>95 % interval</th></tr>{rows}</table>"
         if rows
@@ -64,7 +92,7 @@ def write_report(metrics: dict, scored: list[ScoredVideo], pictures: dict[str, P
         "<!doctype html><meta charset=utf-8><title>" + html.escape(title) + "</title>"
         "<style>body{font:15px system-ui;margin:2rem auto;max-width:60rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
         "img{max-width:100%}</style>"
-        f"<h1>{html.escape(title)}</h1>{numbers}{roc}"
+        f"<h1>{html.escape(title)}</h1>{numbers}{classes}{alarms}{roc}"
         "<h2>Anomaly score over frames</h2><p>Abnormal intervals are shaded.</p>" + images
     )
 

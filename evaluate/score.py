@@ -5,11 +5,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 
 from data.bags import segment_of_clip, to_segments
 from data.catalogue import Video
 from data.store import Stored
-from evaluate.frames import frame_truth
+from evaluate.frames import counted, frame_truth
+from evaluate.settings import EvaluateSettings
 from train.checkpoint import Trained
 
 
@@ -27,23 +29,32 @@ class ScoredVideo:
         """(frames,): every frame has the score of the clip that covers it."""
         return self.clips[self.cover]
 
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """(2, clips): how many normal and how many abnormal frames each clip covers."""
+        return np.stack([np.bincount(self.cover, self.truth == kind, len(self.clips)) for kind in (False, True)])
+
 
 @torch.inference_mode()
-def score_clips(trained: Trained, features: np.ndarray, native: bool = False) -> np.ndarray:
+def score_clips(trained: Trained, features: np.ndarray, settings: EvaluateSettings) -> np.ndarray:
     """Features (clips, crops, C) -> scores (clips,).
 
-    Args:
-        native: over all clips as they are; else over the bag's segments, as in training, and each clip has its segment's.
+    Over the bag's segments, as in training, each clip having its segment's score; `settings.native`: over all clips as they are.
     """
-    clips = len(features)
-    bag = features.mean(1) if native else to_segments(features.mean(1), trained.settings.segments)
-    prepared = torch.from_numpy(trained.scaling(bag))[None]
-    scores = trained.model(prepared.to(trained.device)).scores[0].cpu().numpy()
-    return scores if native else scores[segment_of_clip(clips, trained.settings.segments)]
+    clips, segments = len(features), trained.settings.segments
+    views = features.mean(1, keepdims=True) if settings.crops == "features" else features
+    bags = [view if settings.native else to_segments(view, segments) for view in views.swapaxes(0, 1)]
+    prepared = torch.from_numpy(trained.scaling(np.stack(bags)))
+    scores = trained.model(prepared.to(trained.device)).scores.mean(0).cpu().numpy()
+    if not settings.native:
+        scores = scores[segment_of_clip(clips, segments)]
+    return uniform_filter1d(scores, settings.smooth, mode="nearest")
 
 
-def score_video(trained: Trained, video: Video, stored: Stored, native: bool = False) -> ScoredVideo:
-    """Scores of every decoded frame, and the truth where the labels hold it."""
-    clips = score_clips(trained, stored.features, native)
-    truth = None if video.intervals is None else frame_truth(video.intervals, stored.frames, video.id)
-    return ScoredVideo(video, clips, stored.cover, truth)
+def score_video(trained: Trained, video: Video, stored: Stored, settings: EvaluateSettings) -> ScoredVideo:
+    """Scores of every frame that counts, and the truth where the labels hold it."""
+    clips = score_clips(trained, stored.features, settings)
+    truth = None
+    if video.intervals is not None:
+        truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)
+    return ScoredVideo(video, clips, counted(stored.cover, settings.frames), truth)

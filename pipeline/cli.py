@@ -1,4 +1,4 @@
-"""`pipeline extract`, `pipeline import`, `pipeline train`, `pipeline evaluate`, `pipeline demo`."""
+"""The commands: `pipeline extract`, `import`, `train`, `evaluate`, `reproduce`, `demo`."""
 
 import argparse
 import sys
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.settings import add_flags, build, read_settings
+from evaluate.settings import EvaluateSettings
 from extract.settings import ExtractSettings
-from pipeline.settings import CommonSettings, EvaluateSettings
+from pipeline.settings import CommonSettings
 from train.settings import RECIPES, TrainSettings
 
 GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
@@ -45,6 +46,8 @@ def run(command: str, flags: dict) -> int:
             return commands.train(common, training)
         case "evaluate":
             return commands.evaluate(common, evaluation)
+        case "reproduce":
+            return commands.reproduce(flags["dataset"], flags.get("draws", 0), common, training, evaluation)
         case "demo":
             from pipeline.demo import demo
 
@@ -84,5 +87,15 @@ def parser() -> argparse.ArgumentParser:
     )
     command("train", "stage two: features to a model", TrainSettings)
     command("evaluate", "stage three: a model to scores per frame, metrics and pictures", EvaluateSettings)
+    reproduce = command(
+        "reproduce",
+        "tables 1 and 2 of the paper on features that are there: every model, every split or seed",
+        TrainSettings,
+        EvaluateSettings,
+    )
+    reproduce.add_argument("dataset", metavar="DATASET", help="ped2, ucf-crime or shanghaitech: whose protocol")
+    reproduce.add_argument(
+        "--draws", type=int, default=argparse.SUPPRESS, help="trainings of each model (default: 10 for ped2, else 5)"
+    )
     command("demo", "all three stages on rendered street-camera videos")
     return top

@@ -11,8 +11,9 @@ from data.errors import UserError
 from data.layouts import label, read_catalogue
 from data.settings import record
 from data.store import Store
+from evaluate.settings import EvaluateSettings
 from extract.settings import ExtractSettings
-from pipeline.settings import CommonSettings, EvaluateSettings
+from pipeline.settings import CommonSettings
 from pipeline.work import DEFAULT_PRESET, IMPORTED, Work
 from train.settings import TrainSettings
 
@@ -130,7 +131,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
 
 def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     """Stage three. Returns the exit code."""
-    from evaluate.metrics import evaluate
+    from evaluate.metrics import alarm, by_class, evaluate
     from evaluate.plots import plot_curve, plot_roc
     from evaluate.report import table, write_metrics, write_report, write_scores
     from evaluate.score import score_video
@@ -143,14 +144,17 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     chosen = test_part(run, store, common.labels)
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
-    scored = [score_video(trained, video, stored[video.id], settings.native) for video in chosen]
+    scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
     print(f"{counts(chosen)} scored with {run / 'model.pt'}")
     for s in scored:
-        if s.truth is not None and any(end > len(s.truth) for _, end in s.video.intervals):
-            print(f"note: an interval of {s.video.id} ends after its last frame, {len(s.truth)}; it was cut there")
+        if s.truth is not None and any(end > stored[s.video.id].frames for _, end in s.video.intervals):
+            print(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     metrics, pictures = evaluate(scored), {}
+    normal = [v for v in read_labels(run / "videos.csv") if v.split == "train" and v.label == 0]
+    seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
+    extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
     write_scores(scored, run / "scores.csv")
-    write_metrics(metrics, scored, run / "metrics.json")
+    write_metrics(metrics, extra, scored, run / "metrics.json")
     if settings.plot:
         for s in scored:
             pictures[s.video.id] = run / "curves" / f"{s.video.id}.png"
@@ -158,8 +162,8 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
         if metrics["auc"]["value"] is not None:
             pictures[""] = run / "roc.png"
             plot_roc(scored, pictures[""])
-    write_report(metrics, scored, pictures, run / "report.html", f"Run {run.name}")
-    print(table(metrics))
+    write_report(metrics, extra, scored, pictures, run / "report.html", f"Run {run.name}")
+    print(table(metrics, extra))
     if metrics["auc"]["value"] is None:
         print(
             "no frame metrics: the labels do not give the abnormal intervals of every test video, or frames of one class only"
@@ -167,6 +171,40 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     print(
         f"scores of every frame in {run / 'scores.csv'}, numbers in {run / 'metrics.json'}, report in {run / 'report.html'}"
     )
+    return 0
+
+
+def reproduce(
+    dataset: str, draws: int, common: CommonSettings, training: TrainSettings, scoring: EvaluateSettings
+) -> int:
+    """The paper's tables on the features of the work folder. Returns the exit code."""
+    from evaluate.protocols import PROTOCOLS
+    from evaluate.reproduce import Reproduction
+
+    if dataset not in PROTOCOLS:
+        raise UserError(dataset, "has no protocol here", f"known are {', '.join(PROTOCOLS)}")
+    if draws < 0:
+        raise UserError("--draws", f"{draws} is too low", "give at least 1")
+    work, device = Work(common.work), choose_device(common.device)
+    store = work.store(work.extracted_preset(common.preset))
+    videos = catalogue(work, store, common.labels)
+    stored = dict(store.read_all([video.id for video in videos]))
+    reproduction = Reproduction(dataset, videos, stored, training, scoring, draws, work.root / "reproduce")
+    done, todo = len(reproduction.cases) * len(reproduction.rows), len(reproduction.todo)
+    print(
+        f"{reproduction.protocol.title}: {counts(videos)}; {todo} trainings to do, {done - todo} done before",
+        flush=True,
+    )
+    with tqdm(total=todo, unit="training", disable=None) as bar:
+
+        def on_result(row, seed, metrics):
+            bar.update()
+            bar.write(f"{row}, seed {seed}: frame AUC {metrics['auc']['value']:.3f}")
+
+        reproduction.run(device, on_result)
+    text, picture = reproduction.write()
+    print(text.read_text())
+    print(f"tables in {text}, picture in {picture}")
     return 0
 
 

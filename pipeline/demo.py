@@ -3,9 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from evaluate.settings import EvaluateSettings
 from extract.settings import ExtractSettings
 from pipeline import commands
-from pipeline.settings import CommonSettings, EvaluateSettings
+from pipeline.settings import CommonSettings
 from pipeline.street import render
 from train.settings import TrainSettings
 

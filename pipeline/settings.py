@@ -13,10 +13,3 @@ class CommonSettings:
     )
     labels: str = setting("", "CSV of video,label,split,start,end (default: from the layout of the videos)")
     device: str = setting("auto", "where networks run: cpu, cuda, or cuda if there is one")
-
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    run: str = setting("", "folder of the run to evaluate (default: the latest)")
-    plot: bool = setting(False, "draw the score curve of every video, and the ROC")
-    native: bool = setting(False, "score every clip of a video by itself, instead of the segments it was trained on")

@@ -1,20 +1,22 @@
 """A trained model with all that it takes to use it: settings, scaling, and the fingerprint of the features it knows."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from data.errors import UserError
 from data.store import Stored, refuse_mixture
-from train.model import AnomalyDetector
+from train.baselines import build
 from train.scaling import Scaling
 from train.settings import TrainSettings
 
 
 @dataclass
 class Trained:
-    model: AnomalyDetector
+    model: nn.Module
     settings: TrainSettings
     scaling: Scaling
     fingerprint: dict  # of the features it was trained on
@@ -37,11 +39,11 @@ class Trained:
     def save(self, path: Path) -> None:
         content = {
             "model": self.model.state_dict(),
-            "settings": asdict(self.settings),
+            "settings": json.dumps(asdict(self.settings)),
             "scale": self.scaling.kind,
             "mean": torch.from_numpy(self.scaling.mean),
             "deviation": torch.from_numpy(self.scaling.deviation),
-            "fingerprint": self.fingerprint,
+            "fingerprint": json.dumps(self.fingerprint),
         }
         torch.save(content, path)
 
@@ -53,15 +55,14 @@ class Trained:
         """
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            settings = TrainSettings(**content["settings"])
+            settings = TrainSettings(**json.loads(content["settings"]))
+            fingerprint = json.loads(content["fingerprint"])
             mean, deviation = content["mean"].numpy(), content["deviation"].numpy()
-            model = AnomalyDetector(len(mean), settings)
+            model = build(len(mean), settings)
             model.load_state_dict(content["model"])
         except FileNotFoundError:
             raise UserError(path, "does not exist", "run `pipeline train` first") from None
         except Exception as error:  # torch.load raises many kinds for files that are none of its own
             reason = " ".join(str(error).split())[:120]
             raise UserError(path, f"is not a checkpoint of this program ({reason})", "train again") from None
-        return cls(
-            model.to(device).eval(), settings, Scaling(content["scale"], mean, deviation), content["fingerprint"]
-        )
+        return cls(model.to(device).eval(), settings, Scaling(content["scale"], mean, deviation), fingerprint)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from train.baselines import build
 from train.fused import unavailable
-from train.losses import objective
-from train.model import AnomalyDetector, Scored
+from train.model import Scored
 from train.settings import TrainSettings, steps
 
 
@@ -17,7 +17,7 @@ def fit(
     settings: TrainSettings,
     on_step: Callable[[int, Tensor, dict[str, Tensor]], None] = lambda step, loss, terms: None,
     on_note: Callable[[str], None] = lambda note: None,
-) -> AnomalyDetector:
+) -> nn.Module:
     """Train the model on bags whose videos' labels are known.
 
     Args:
@@ -30,8 +30,8 @@ def fit(
         The model after the last step, in evaluation mode.
     """
     torch.manual_seed(settings.seed)
-    model = AnomalyDetector(abnormal.shape[-1], settings).to(abnormal.device)
-    if model.attention is not None and (reason := unavailable()):
+    model = build(abnormal.shape[-1], settings).to(abnormal.device)
+    if settings.model == "sta" and settings.attention and (reason := unavailable()):
         on_note(f"the attention runs unfused, some times slower: {reason}")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
@@ -39,7 +39,7 @@ def fit(
         chosen = [bags[draw.to(bags.device)] for bags, draw in zip((abnormal, normal), next(draws))]
         scored = model(torch.cat(chosen))
         sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))
-        loss, terms = objective(*(Scored(*side) for side in sides), settings)
+        loss, terms = model.objective(*(Scored(*side) for side in sides))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

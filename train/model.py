@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from train.attention import SpatialTemporalAttention
 from train.heads import HEADS
+from train.losses import objective
 from train.settings import TrainSettings
 
 
@@ -30,8 +31,13 @@ class AnomalyDetector(nn.Module):
             else None
         )
         self.head = HEADS[settings.head](width)
+        self.settings = settings
 
     def forward(self, features: Tensor) -> Scored:
         if self.attention is not None:
             features = self.attention(features)
         return Scored(self.head(features), features)
+
+    def objective(self, abnormal: Scored, normal: Scored) -> tuple[Tensor, dict[str, Tensor]]:
+        """Eq. 6: the loss, and its terms by name."""
+        return objective(abnormal, normal, self.settings)

@@ -9,6 +9,7 @@ from train.scaling import SCALES
 @dataclass(frozen=True)
 class TrainSettings:
     recipe: str = setting("paper", "named set of the settings below", ("paper",))
+    model: str = setting("sta", "the paper's model, or a baseline of train/baselines.py", ("sta", "rtfm", "hlnet"))
     segments: int = setting(32, "instances of a bag: each video's clips averaged into this many segments", low=1)
     scale: str = setting("whiten", "features: whitened, to length 1 as Sultani et al., or as extracted", SCALES)
     attention: bool = setting(True, "spatial-temporal attention, eq. 1-3")

@@ -1,0 +1,68 @@
+"""Protocols of the literature: how a data set is split, how often a model is trained on it, what the paper reports."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.catalogue import Video
+from data.errors import UserError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How often a model is trained and tested, and on what."""
+
+    title: str
+    draws: int  # trainings of each model, unless another number is asked for
+    drawn: tuple[int, int] | None = (
+        None  # (normal, abnormal) videos drawn for training, the rest tests; None: the split given
+    )
+    paper: float | None = None  # frame AUC that the paper reports, where it is known to us
+
+    def cases(self, videos: list[Video], draws: int) -> Iterator[tuple[int, list[Video]]]:
+        """Seed and split videos of each training.
+
+        Raises:
+            UserError: the videos do not allow this protocol.
+        """
+        videos = [video for video in videos if video.label is not None]
+        known = all(video.intervals is not None for video in videos if self.drawn or video.split == "test")
+        if not known:
+            raise UserError(self.title, "needs the abnormal intervals of every test video", "give them with --labels")
+        for label in (0, 1):
+            of_label = [video for video in videos if video.label == label]
+            name = ("normal", "abnormal")[label]
+            if self.drawn and len(of_label) <= self.drawn[label]:
+                raise UserError(self.title, f"draws {self.drawn[label]} {name} videos of {len(of_label)}", "add the others")  # fmt: skip
+            for part in () if self.drawn else ("train", "test"):
+                if not any(video.split == part for video in of_label):
+                    raise UserError(self.title, f"has no {name} video to {part} on", "give labels with a split")
+        for seed in range(draws):
+            yield seed, self._draw(videos, seed) if self.drawn else videos
+
+    def _draw(self, videos: list[Video], seed: int) -> list[Video]:
+        rng = np.random.default_rng(seed)
+        train = set()
+        for label, number in enumerate(self.drawn):
+            train.update(rng.permutation([video.id for video in videos if video.label == label])[:number])
+        return [replace(video, split="train" if video.id in train else "test") for video in videos]
+
+
+PROTOCOLS = {
+    "ped2": Protocol("UCSD Ped2", draws=10, drawn=(10, 6), paper=0.967),
+    "ucf-crime": Protocol("UCF-Crime", draws=5),
+    "shanghaitech": Protocol("ShanghaiTech", draws=5),
+}
+
+ABLATION = {  # rows of the paper's Table 2: the features with an FC head, then one part after the other
+    "FC": {"attention": False, "mce": False, "head": "fc"},
+    "STA + FC": {"attention": True, "mce": False, "head": "fc"},
+    "STA + eq. 4 + FC": {"attention": True, "mce": True, "head": "fc"},
+    "STA + eq. 4 + bd-RNN": {"attention": True, "mce": True, "head": "rnn"},
+}
+PAPER = "STA + eq. 4 + bd-RNN"
+BASELINES = {
+    "RTFM-like (Tian et al., 2021)": {"model": "rtfm", "learning_rate": 1e-3},
+    "HL-Net-like (Wu et al., 2020)": {"model": "hlnet", "learning_rate": 5e-4},
+}
