@@ -1,15 +1,24 @@
 """Frames, truth and metrics, by hand and against plain loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+import torch
+from sklearn.metrics import auc as area
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from data.catalogue import Video
 from data.errors import UserError
 from data.store import Stored
 from evaluate import metrics
-from evaluate.frames import frame_truth
-from evaluate.score import ScoredVideo
+from evaluate.frames import counted, frame_truth
+from evaluate.score import ScoredVideo, score_clips
+from evaluate.settings import EvaluateSettings
+from train.baselines import build
+from train.checkpoint import Trained
+from train.scaling import Scaling
+from train.settings import TrainSettings
 
 
 def scored(id, label, clips, intervals, frames=None):
@@ -69,3 +78,66 @@ def test_without_truth_there_are_no_frame_metrics():
     assert found["video_auc"]["value"] == 1.0 and found["far"]["value"] == 0.0
     nothing = metrics.evaluate([scored("x", None, [0.4], None)])
     assert all(m["value"] is None for m in nothing.values())
+
+
+def test_frame_conventions():
+    frames = np.arange(40)
+    assert np.array_equal(counted(frames, "exact"), frames)
+    assert np.array_equal(counted(frames, "drop-tail"), frames[:32])
+    assert np.array_equal(counted(frames, "pad-up"), [*frames, *[39] * 8])
+    assert len(counted(frames[:9], "drop-tail")) == 9 and len(counted(frames[:32], "pad-up")) == 32
+
+
+def test_average_precision_both_ways():
+    truth = np.concatenate([s.truth for s in VIDEOS])
+    scores = np.concatenate([s.scores for s in VIDEOS])
+    assert metrics.average_precision(VIDEOS) == pytest.approx(average_precision_score(truth, scores))
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    assert metrics.average_precision_trapezoid(VIDEOS) == pytest.approx(area(recall, precision))
+
+
+def test_alarm_threshold_is_from_the_training_part():
+    training = [scored("t", 0, np.linspace(0, 0.99, 100), ()), scored("u", 1, [1.0], None)]
+    found = metrics.alarm(training, VIDEOS, 0.1)
+    assert (training[0].scores > found["threshold"]).mean() <= 0.1
+    assert 0.85 < found["threshold"] < 0.95
+    assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.0
+    low = metrics.alarm(training, VIDEOS, 0.5)
+    truth, scores = (np.concatenate([getattr(s, part) for s in VIDEOS]) for part in ("truth", "scores"))
+    assert low["frames_found"] == pytest.approx((scores[truth] > low["threshold"]).mean())
+    assert low["videos_found"] == 1.0 and low["false_alarm_rate"] == 0.5
+    assert metrics.alarm([], VIDEOS, 0.1) is None
+
+
+def test_classes_stand_beside_all_normal_videos():
+    kinds = [replace(s, video=replace(s.video, kind=kind)) for s, kind in zip(VIDEOS, ("fight", "fire", ""))]
+    found = metrics.by_class(kinds)
+    assert found.keys() == {"fight", "fire"} and found["fire"]["videos"] == 1
+    assert found["fight"]["auc"] == metrics.auc([kinds[0], kinds[2]])
+    assert found["fire"]["auc_abnormal"] == metrics.auc_abnormal([kinds[1]])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    torch.manual_seed(0)
+    settings = TrainSettings(segments=4)
+    scaling = Scaling("none", np.zeros(8, np.float32), np.ones(8, np.float32))
+    return Trained(build(8, settings).eval(), settings, scaling, {})
+
+
+def test_crops_are_averaged_before_or_after_the_model(trained):
+    features = np.random.default_rng(0).random((9, 3, 8), np.float32)
+    one = score_clips(trained, features.mean(1, keepdims=True), EvaluateSettings(native=True))
+    np.testing.assert_allclose(score_clips(trained, features, EvaluateSettings(native=True)), one, rtol=1e-6)
+    each = [score_clips(trained, features[:, i : i + 1], EvaluateSettings(native=True)) for i in range(3)]
+    after = score_clips(trained, features, EvaluateSettings(native=True, crops="scores"))
+    np.testing.assert_allclose(after, np.mean(each, 0), rtol=1e-5)
+    assert not np.allclose(after, one, rtol=1e-6)
+
+
+def test_smoothing_is_a_moving_average(trained):
+    features = np.random.default_rng(0).random((9, 1, 8), np.float32)
+    plain = score_clips(trained, features, EvaluateSettings(native=True))
+    smooth = score_clips(trained, features, EvaluateSettings(native=True, smooth=3))
+    np.testing.assert_allclose(smooth[1:-1], np.convolve(plain, np.ones(3) / 3, "valid"), rtol=1e-5)
+    np.testing.assert_allclose(smooth[0], (2 * plain[0] + plain[1]) / 3, rtol=1e-5)

@@ -1,0 +1,65 @@
+"""Protocols: their splits, the tables, and that a measurement goes on where it stopped."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from data.catalogue import Video
+from data.errors import UserError
+from evaluate.protocols import ABLATION, BASELINES, PROTOCOLS
+from pipeline.cli import main
+from tests.conftest import write_store
+
+QUICK = ["--epochs", "3", "--segments", "10", "--draws", "2"]
+VIDEOS = [Video(f"n{i}", None, 0, None, ()) for i in range(16)] + [
+    Video(f"a{i}", None, 1, None, ((1, 9),)) for i in range(12)
+]
+
+
+def test_ped2_draws_ten_and_six():
+    cases = list(PROTOCOLS["ped2"].cases(VIDEOS, 5))
+    for _, videos in cases:
+        train = [v.label for v in videos if v.split == "train"]
+        assert (train.count(0), train.count(1), len(videos)) == (10, 6, 28)
+        assert all(v.split in ("train", "test") for v in videos)
+    assert len({tuple(v.split for v in videos) for _, videos in cases}) == 5
+    assert cases == list(PROTOCOLS["ped2"].cases(VIDEOS, 5))
+
+
+def test_what_a_protocol_cannot_do_is_said():
+    with pytest.raises(UserError, match="10 normal videos of 9"):
+        list(PROTOCOLS["ped2"].cases(VIDEOS[7:], 1))
+    with pytest.raises(UserError, match="intervals"):
+        list(PROTOCOLS["ped2"].cases([*VIDEOS[:-1], replace(VIDEOS[-1], intervals=None)], 1))
+    with pytest.raises(UserError, match="no normal video to train on"):
+        list(PROTOCOLS["ucf-crime"].cases(VIDEOS, 1))
+
+
+def test_tables_and_going_on(tmp_path, capsys):
+    write_store(tmp_path)
+    command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), *QUICK]
+    assert main(command) == 0
+    folder = tmp_path / "reproduce"
+    tables = (folder / "ucf-crime.md").read_text()
+    for row in [*list(ABLATION)[1:], *BASELINES, "MIL ranking", "oracle"]:
+        assert row in tables
+    assert (folder / "ucf-crime.png").stat().st_size > 5000
+    known = json.loads((folder / "ucf-crime.json").read_text())
+    assert len(known) == 2 * (len(ABLATION) + len(BASELINES))
+    assert len({r["metrics"]["auc"]["value"] for r in known.values()}) > 4
+
+    known.pop(next(iter(known)))
+    (folder / "ucf-crime.json").write_text(json.dumps(known))
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "; 1 trainings to do, 11 done before" in capsys.readouterr().out
+    assert (folder / "ucf-crime.md").read_text() == tables
+
+    assert main([*command, "--margin", "0.1"]) == 0
+    assert "; 12 trainings to do, 0 done before" in capsys.readouterr().out
+
+
+def test_unknown_protocol(tmp_path, capsys):
+    assert main(["reproduce", "x", "--work", str(tmp_path)]) == 1
+    assert "known are ped2" in capsys.readouterr().err
