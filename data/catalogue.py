@@ -1,6 +1,7 @@
 """The catalogue: which videos there are, and what is known of each. Labels go by video id, never by position."""
 
 import csv
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from data.errors import UserError
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv"}  # fmt: skip
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
-COLUMNS = ("video", "label", "split", "class", "frames", "start", "end")
+COLUMNS = ("video", "label", "split", "class", "frames", "start", "end", "start_s", "end_s")
 SPLITS = ("train", "test")
 
 
@@ -25,7 +26,10 @@ class Video:
     split: str | None = None  # "train" or "test"
     intervals: tuple[tuple[int, int], ...] | None = None  # abnormal frames, 1-based, inclusive
     kind: str = ""  # class of the anomaly
-    frames: int | None = None  # according to the labels; what is decoded decides
+    frames: int | None = None  # according to the labels
+    seconds: tuple[
+        tuple[float, float], ...
+    ] = ()  # abnormal stretches of time, where the labels give these instead of frames
 
 
 def find_videos(root: Path) -> list[Video]:
@@ -117,7 +121,7 @@ def _ends_alike(one, other) -> bool:
 def read_labels(path: Path) -> list[Video]:
     """The general form: a CSV `video,label,split,start,end`, optionally `class` and `frames`; several rows for several intervals.
 
-    Frames count from 1 and `end` is included. `label` is 1 or 0 (or abnormal, normal), or empty where not known; `split` is train,
+    Frames count from 1 and `end` is included; `start_s` and `end_s` are in seconds instead. `label` is 1 or 0 (or abnormal, normal), or empty where not known; `split` is train,
     test or empty. A normal video has no intervals; an abnormal one without any has unknown ones.
 
     Raises:
@@ -138,13 +142,13 @@ def read_labels(path: Path) -> list[Video]:
         video = _read_row(f"{path}, line {line}", {key: (value or "").strip() for key, value in row.items() if key})
         before = videos.get(video.id)
         if before:
-            if (
-                (before.label, before.split) != (video.label, video.split)
-                or not before.intervals
-                or not video.intervals
-            ):
+            alike = (before.label, before.split) == (video.label, video.split)
+            more = (before.intervals and video.intervals) or (before.seconds and video.seconds)
+            if not (alike and more):
                 raise UserError(f"{path}, line {line}", f"{video.id} stands there twice", "several rows are for several intervals of one video")  # fmt: skip
-            video = replace(video, intervals=before.intervals + video.intervals)
+            if video.intervals:
+                video = replace(video, intervals=before.intervals + video.intervals)
+            video = replace(video, seconds=before.seconds + video.seconds)
         videos[video.id] = video
     return list(videos.values())
 
@@ -169,7 +173,39 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
         if label != 1:
             raise UserError(where, "has an interval but is not labelled abnormal", "set label 1 or leave it out")
         intervals = ((int(start), int(end)),)
-    return Video(row["video"], None, label, split, intervals, row.get("class", ""), int(frames) if frames else None)
+    seconds = _read_seconds(where, row.get("start_s", ""), row.get("end_s", ""))
+    if seconds and (intervals is not None or label != 1):
+        raise UserError(
+            where, "has seconds beside frames, or is not labelled abnormal", "give one of them, and label 1"
+        )
+    frames = int(frames) if frames else None
+    return Video(row["video"], None, label, split, intervals, row.get("class", ""), frames, seconds)
+
+
+def _read_seconds(where: str, start: str, end: str) -> tuple[tuple[float, float], ...]:
+    if not (start or end):
+        return ()
+    try:
+        stretch = float(start), float(end)
+    except ValueError:
+        stretch = -1.0, -1.0
+    if not 0 <= stretch[0] < stretch[1] < float("inf"):
+        raise UserError(where, f"stretch {start!r} to {end!r}", "give begin and end of the abnormal time in seconds")
+    return (stretch,)
+
+
+def in_frames(video: Video, fps: float) -> Video:
+    """The video with its stretches of time as intervals: every frame that is shown during one of them.
+
+    Raises:
+        UserError: the frame rate is not known.
+    """
+    if not video.seconds or video.intervals is not None:
+        return video
+    if not fps > 0:
+        raise UserError(video.id, "has intervals in seconds, but no known frame rate", "give start and end in frames")
+    intervals = tuple((math.floor(a * fps) + 1, math.ceil(b * fps)) for a, b in video.seconds)
+    return replace(video, intervals=intervals)
 
 
 def write_labels(path: Path, videos: Iterable[Video]) -> None:
@@ -180,7 +216,9 @@ def write_labels(path: Path, videos: Iterable[Video]) -> None:
         for video in videos:
             label = "" if video.label is None else video.label
             known = (video.id, label, video.split or "", video.kind, video.frames or "")
-            out.writerows((*known, *interval) for interval in video.intervals or (("", ""),))
+            rows = [(*interval, "", "") for interval in video.intervals or ()]
+            rows = rows or [("", "", *stretch) for stretch in video.seconds] or [("",) * 4]
+            out.writerows((*known, *row) for row in rows)
 
 
 def with_labels(videos: list[Video], labelled: list[Video], source) -> list[Video]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import scipy.io
 
 from data.catalogue import Names, Video, find_videos, read_labels, with_labels
@@ -27,6 +28,10 @@ def label(videos: list[Video], root: Path, labels: Path | None = None) -> tuple[
     """`read_catalogue` for videos that are known already."""
     if labels and not labels.is_dir():
         return with_labels(videos, read_labels(labels), labels), f"labels from {labels}"
+    for name, listed in LISTED.items():
+        entries = listed(labels or root)
+        if entries is not None:
+            return _known(videos, entries), f"laid out as {name}"
     for name, layout in LAYOUTS.items():
         labelled = layout(labels or root, videos)
         if labelled is not None:
@@ -36,13 +41,12 @@ def label(videos: list[Video], root: Path, labels: Path | None = None) -> tuple[
     return videos, "no labels"
 
 
-def ucf_crime(root: Path, videos: list[Video]) -> list[Video] | None:
+def ucf_crime(root: Path) -> list[Video] | None:
     """UCF-Crime: `Anomaly_Train.txt` names the training videos, `Temporal_Anomaly_Annotation*.txt` the test videos."""
     train, test = _beside(root, "Anomaly_Train.txt"), _beside(root, "Temporal_Anomaly_Annotation*.txt")
     if not train and not test:
         return None
-    labelled = (read_ucf_train(train) if train else []) + (read_ucf_test(test) if test else [])
-    return _known(videos, labelled)
+    return (read_ucf_train(train) if train else []) + (read_ucf_test(test) if test else [])
 
 
 def read_ucf_train(path: Path) -> list[Video]:
@@ -130,6 +134,129 @@ def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:
         raise UserError(path, f"is not a file of intervals ({error})", "expected a cell array 'gt'") from None
 
 
+def shanghaitech(root: Path) -> list[Video] | None:
+    """ShanghaiTech with the weakly supervised split: `SH_Train.txt`, `SH_Test.txt`, and `test_frame_mask/<video>.npy`.
+
+    The videos are files (`training/videos/01_001.avi`) or image folders (`testing/frames/01_0014/`). A video with a mask is abnormal;
+    so is one whose second number has four digits, as all of the original test part.
+    """
+    lists = {part: _beside(root, f"SH_{part.capitalize()}.txt") for part in ("train", "test")}
+    if not any(lists.values()):
+        return None
+    masks = _beside(root, "test_frame_mask") or _beside(root, "*/test_frame_mask")
+    labelled = []
+    for part, path in lists.items():
+        for number, line in read_lines(path) if path else ():
+            id = line.split(",")[0].strip()
+            if not re.fullmatch(r"\d\d_\d{3,4}", id):
+                raise UserError(f"{path}, line {number}", f"reads {line!r}", "expected a name such as 01_0014")
+            mask = masks / f"{id}.npy" if masks else None
+            if mask and mask.exists():
+                truth = read_mask(mask)
+                labelled.append(Video(id, None, 1, part, intervals_of(truth), "", len(truth)))
+            elif len(id) == len("01_0014"):
+                labelled.append(Video(id, None, 1, part))
+            else:
+                labelled.append(Video(id, None, 0, part, ()))
+    return labelled
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(frames,) bool from a `.npy` of one number per frame, 0 where nothing happens.
+
+    Raises:
+        UserError: unreadable, or of another form.
+    """
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(path, f"cannot be read ({error})", "download the data set's masks again") from None
+    if mask.ndim != 1 or mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
+        raise UserError(path, f"holds {mask.dtype} of shape {mask.shape}", "expected a 0 or 1 for each frame")
+    return mask.astype(bool)
+
+
+def intervals_of(truth: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """(frames,) bool -> 1-based inclusive intervals."""
+    edges = np.flatnonzero(np.diff(np.r_[False, truth, False]))
+    return tuple((int(start) + 1, int(end)) for start, end in edges.reshape(-1, 2))
+
+
+def avenue(root: Path, videos: list[Video]) -> list[Video] | None:
+    """CUHK Avenue: `training_videos/` are normal, `testing_videos/01` .. have pixel masks `testing_label_mask/1_label.mat`.
+
+    The official training part has one class, so no split is given here, as with UCSD Ped.
+    """
+    masks = _beside(root, "testing_label_mask") or _beside(root, "*/testing_label_mask")
+    if not masks:
+        return None
+    labelled = []
+    for video in videos:
+        *folders, name = video.id.lower().split("/")
+        if any(folder.startswith("training") for folder in folders):
+            video = replace(video, label=0, intervals=())
+        elif name.isdigit() and any(folder.startswith("testing") for folder in folders):
+            truth = read_avenue_mask(masks / f"{int(name)}_label.mat")
+            video = replace(video, label=1, intervals=intervals_of(truth), frames=len(truth))
+        labelled.append(video)
+    return labelled
+
+
+def read_avenue_mask(path: Path) -> np.ndarray:
+    """(frames,) bool: a frame is abnormal where any pixel of its mask in the cell array `volLabel` is.
+
+    Raises:
+        UserError: not such a file.
+    """
+    try:
+        return np.array([bool(np.any(mask)) for mask in scipy.io.loadmat(path)["volLabel"].ravel()])
+    except Exception as error:  # scipy raises its own classes, and TypeError and others for broken files
+        raise UserError(path, f"is not a file of masks ({error})", "expected a cell array 'volLabel'") from None
+
+
+def xd_violence(root: Path, videos: list[Video]) -> list[Video] | None:
+    """XD-Violence: `annotations.txt` has a line `name start end start end ..` for each violent test video.
+
+    A name ends in its classes: `.._label_A` is normal, `.._label_B1-0-0` and the like are not. Test videos lie in the folder of those
+    that the annotation names.
+    """
+    path = _beside(root, "annotations.txt")
+    if not path:
+        return None
+    annotated = {video.id: video for video in read_xd_test(path)}
+    found = [re.fullmatch(r"(.+)_label_([A-Z0-9]+(?:-[A-Z0-9]+)*)", Path(video.id).name) for video in videos]
+    if not any(found):
+        return None
+    tests = {Path(video.id).parent for video in videos if Path(video.id).name in annotated}
+    labelled = []
+    for video, name in zip(videos, found):
+        if name:
+            split, kind = ("test" if Path(video.id).parent in tests else "train"), name[2].split("-")[0]
+            intervals = () if kind == "A" else getattr(annotated.get(name[0]), "intervals", None)
+            video = replace(
+                video, label=int(kind != "A"), split=split, intervals=intervals, kind="" if kind == "A" else kind
+            )
+        labelled.append(video)
+    return labelled
+
+
+def read_xd_test(path: Path) -> list[Video]:
+    """The violent test videos with their intervals.
+
+    Raises:
+        UserError: a line of another form; with its number.
+    """
+    videos = []
+    for number, line in read_lines(path):
+        name, *frames = line.split()
+        if not frames or len(frames) % 2 or not all(frame.isdigit() for frame in frames):
+            raise UserError(f"{path}, line {number}", f"reads {line!r}", "expected: name start end start end ..")
+        numbers = list(map(int, frames))
+        pairs = zip(numbers[::2], numbers[1::2])
+        videos.append(Video(name.removesuffix(".mp4"), None, 1, "test", tuple((max(a, 1), b) for a, b in pairs)))
+    return videos
+
+
 def folders(root: Path, videos: list[Video]) -> list[Video] | None:
     """`normal/` beside one or more folders named for what happens in their videos (`abnormal/`, `fight/`, ..)."""
     if not any(video.id.lower().startswith("normal/") for video in videos):
@@ -145,11 +272,17 @@ def folders(root: Path, videos: list[Video]) -> list[Video] | None:
     return labelled
 
 
-LAYOUTS = {"UCF-Crime": ucf_crime, "UCSD Ped": ucsd, "normal/ and abnormal folders": folders}
+LISTED = {"UCF-Crime": ucf_crime, "ShanghaiTech": shanghaitech}  # their annotation names every video
+LAYOUTS = {
+    "UCSD Ped": ucsd,
+    "CUHK Avenue": avenue,
+    "XD-Violence": xd_violence,
+    "normal/ and abnormal folders": folders,
+}
 
 
 def _beside(root: Path, pattern: str) -> Path | None:
-    """The annotation file in the folder of videos or in the one above it."""
+    """The annotation in the folder of videos or in the one above it."""
     found = [*sorted(root.glob(pattern)), *sorted(root.resolve().parent.glob(pattern))]
     return found[0] if found else None
 

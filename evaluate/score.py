@@ -9,6 +9,7 @@ from scipy.ndimage import uniform_filter1d
 
 from data.bags import segment_of_clip, to_segments
 from data.catalogue import Video
+from data.errors import UserError
 from data.store import Stored
 from evaluate.frames import counted, frame_truth
 from evaluate.settings import EvaluateSettings
@@ -52,8 +53,18 @@ def score_clips(trained: Trained, features: np.ndarray, settings: EvaluateSettin
 
 
 def score_video(trained: Trained, video: Video, stored: Stored, settings: EvaluateSettings) -> ScoredVideo:
-    """Scores of every frame that counts, and the truth where the labels hold it."""
+    """Scores of every frame that counts, and the truth where the labels hold it.
+
+    Raises:
+        UserError: the labels do not fit the frames of the video.
+    """
     clips = score_clips(trained, stored.features, settings)
+    if video.frames is not None and video.frames != stored.frames:
+        raise UserError(
+            video.id,
+            f"has {stored.frames} frames, its labels were made for {video.frames}",
+            "correct the labels or the mask",
+        )
     truth = None
     if video.intervals is not None:
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)

@@ -1,4 +1,4 @@
-"""The commands: `pipeline extract`, `import`, `train`, `evaluate`, `reproduce`, `demo`."""
+"""The commands: `pipeline extract`, `import`, `train`, `evaluate`, `reproduce`, `data verify`, `demo`."""
 
 import argparse
 import sys
@@ -48,6 +48,8 @@ def run(command: str, flags: dict) -> int:
             return commands.evaluate(common, evaluation)
         case "reproduce":
             return commands.reproduce(flags["dataset"], flags.get("draws", 0), common, training, evaluation)
+        case "data":
+            return commands.verify(flags["folder"])
         case "demo":
             from pipeline.demo import demo
 
@@ -97,5 +99,10 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument(
         "--draws", type=int, default=argparse.SUPPRESS, help="trainings of each model (default: 10 for ped2, else 5)"
     )
+    data = commands.add_parser("data", help="what is there of a data set").add_subparsers(dest="what", required=True)
+    verified = data.add_parser(
+        "verify", help="videos, labels, frames and positives against what is known of the data set"
+    )
+    verified.add_argument("folder", metavar="DIR", help="the data set: videos with its annotation beside them")
     command("demo", "all three stages on rendered street-camera videos")
     return top

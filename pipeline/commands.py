@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.catalogue import Video, read_labels, write_labels
+from data.catalogue import Video, in_frames, read_labels, write_labels
 from data.errors import UserError
 from data.layouts import label, read_catalogue
 from data.settings import record
@@ -213,11 +213,16 @@ def catalogue(work: Work, store: Store, labels: str) -> list[Video]:
     videos = [Video(id) for id in store.ids()]
     if labels:
         videos, _ = label(videos, Path(labels), Path(labels))
-        return videos
+        return on_frames(videos, store)
     if not work.catalogue.exists():
         raise UserError(work.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
     known = {video.id: video for video in read_labels(work.catalogue)}
-    return [known.get(video.id, video) for video in videos]
+    return on_frames([known.get(video.id, video) for video in videos], store)
+
+
+def on_frames(videos: list[Video], store: Store) -> list[Video]:
+    """Intervals in seconds as frames, by the frame rate of the features' video."""
+    return [in_frames(v, store.attributes(v.id).get("fps", 0.0)) if v.seconds else v for v in videos]
 
 
 def test_part(run: Path, store: Store, labels: str) -> list[Video]:
@@ -235,6 +240,7 @@ def test_part(run: Path, store: Store, labels: str) -> list[Video]:
     chosen = [video for video in videos if video.split == "test"]
     if not chosen:
         raise UserError(labels or run / "videos.csv", "has no test video", "give labels with split test, by --labels")
+    chosen = on_frames(chosen, store)
     for video in chosen:
         if video.id in ran and ran[video.id].split == "train":
             raise UserError(labels, f"tests on {video.id}, which {run} was trained on", "leave it to the training part")
@@ -247,6 +253,15 @@ def tell_unlabelled(videos: list[Video]) -> None:
     if unknown and len(unknown) < len(videos):
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         print(f"note: no label for {', '.join(unknown[:5])}{more}; scored, but not trained on: add them to the labels")
+
+
+def verify(folder: str) -> int:
+    """What is there of a data set. Returns the exit code."""
+    from data.verify import verify
+
+    lines, complete = verify(Path(folder))
+    print("\n".join(lines))
+    return 0 if complete else SOME_LEFT_OUT
 
 
 def counts(videos: list[Video]) -> str:

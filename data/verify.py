@@ -1,0 +1,111 @@
+"""What is there of a data set, what is missing, and whether its annotation is the one that is known."""
+
+from collections import Counter
+from pathlib import Path
+
+import av
+
+from data.catalogue import IMAGE_SUFFIXES, Video, find_videos
+from data.errors import UserError
+from data.layouts import LISTED, label
+
+KNOWN = {  # what the complete annotation of a data set adds up to
+    "UCF-Crime": {
+        "training videos": 1610,
+        "test videos": 290,
+        "abnormal test videos": 140,
+        "test videos with two intervals": 16,
+        "positive test frames": 84_345,
+    },
+    "ShanghaiTech": {
+        "training videos": 238,
+        "test videos": 199,
+        "abnormal test videos": 44,
+        "positive test frames": 7_962,
+    },
+}
+FRAMES = {"ShanghaiTech": 141_870}  # of the test videos
+
+
+def verify(root: Path) -> tuple[list[str], bool]:
+    """Lines to read, and whether nothing is missing or otherwise than known.
+
+    Raises:
+        UserError: no videos, or an annotation that cannot be read.
+    """
+    try:
+        found = find_videos(root)
+    except UserError:
+        if not any(listed(root) for listed in LISTED.values()):
+            raise
+        found = []
+    videos, source = label(found, root)
+    lines, complete = [f"{root}: {len(videos)} videos, {source}"], True
+    for part in ("train", "test", None):
+        labels = Counter(video.label for video in videos if video.split == part)
+        if labels:
+            kinds = [f"{labels[kind]} {name}" for kind, name in ((0, "normal"), (1, "abnormal"), (None, "without label")) if labels[kind]]  # fmt: skip
+            lines.append(f"  {part or 'no part'}: {', '.join(kinds)}")
+    frames = {video.id: count_frames(video.path) for video in videos}
+    for video in videos:
+        number = frames[video.id]
+        wrong = video.frames is not None and video.frames != number
+        if wrong or not number or any(start > number for start, _ in video.intervals or ()):
+            complete = False
+            lines.append(f"  {video.path}: {number} frames; its labels speak of {_spoken(video)}")
+    lines.append(f"  {sum(frames.values())} frames (packets of the files; `extract` counts what decodes), {positives(videos)} positive")  # fmt: skip
+
+    for name, listed in LISTED.items():
+        entries = listed(root)
+        if entries is None:
+            continue
+        here = {Path(video.id).name for video in videos}
+        missing = [entry.id for entry in entries if entry.id not in here]
+        if missing:
+            complete = False
+            lines.append(f"  missing {len(missing)} of {len(entries)} listed videos: {', '.join(missing[:5])}{', ..' * (len(missing) > 5)}")  # fmt: skip
+        lines.append(f"annotation of {name}:")
+        for what, number in totals(entries).items():
+            known = KNOWN[name].get(what, number)
+            complete &= number == known
+            lines.append(f"  {number} {what}" + ("" if number == known else f", but {known} are known"))
+        tested = [video for video in videos if video.split == "test"]
+        if name in FRAMES and len(tested) == KNOWN[name]["test videos"]:
+            number = sum(frames[video.id] for video in tested)
+            complete &= number == FRAMES[name]
+            lines.append(
+                f"  {number} test frames" + ("" if number == FRAMES[name] else f", but {FRAMES[name]} are known")
+            )
+    return lines, complete
+
+
+def totals(entries: list[Video]) -> dict[str, int]:
+    """What `KNOWN` speaks of, from an annotation; overlapping intervals count twice."""
+    test = [entry for entry in entries if entry.split == "test"]
+    return {
+        "training videos": len(entries) - len(test),
+        "test videos": len(test),
+        "abnormal test videos": sum(entry.label == 1 for entry in test),
+        "test videos with two intervals": sum(len(entry.intervals or ()) == 2 for entry in test),
+        "positive test frames": positives(test),
+    }
+
+
+def positives(videos: list[Video]) -> int:
+    """Frames in the intervals of the videos, both ends included."""
+    return sum(end - start + 1 for video in videos for start, end in video.intervals or ())
+
+
+def count_frames(path: Path) -> int:
+    """Images of a folder, or video packets of a file; 0 if it is no video."""
+    if path.is_dir():
+        return sum(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+    try:
+        with av.open(str(path)) as container:
+            return sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))
+    except (av.FFmpegError, IndexError):
+        return 0
+
+
+def _spoken(video: Video) -> str:
+    return f"{video.frames} frames" if video.frames is not None else f"intervals {video.intervals or ()}"
