@@ -143,7 +143,7 @@ def shanghaitech(root: Path) -> list[Video] | None:
     lists = {part: _beside(root, f"SH_{part.capitalize()}.txt") for part in ("train", "test")}
     if not any(lists.values()):
         return None
-    masks = _beside(root, "test_frame_mask") or _beside(root, "*/test_frame_mask")
+    masks = _beside(root, "test_frame_mask") or next(root.glob("*/test_frame_mask"), None)
     labelled = []
     for part, path in lists.items():
         for number, line in read_lines(path) if path else ():
@@ -187,7 +187,7 @@ def avenue(root: Path, videos: list[Video]) -> list[Video] | None:
 
     The official training part has one class, so no split is given here, as with UCSD Ped.
     """
-    masks = _beside(root, "testing_label_mask") or _beside(root, "*/testing_label_mask")
+    masks = _beside(root, "testing_label_mask")
     if not masks:
         return None
     labelled = []
@@ -223,10 +223,10 @@ def xd_violence(root: Path, videos: list[Video]) -> list[Video] | None:
     path = _beside(root, "annotations.txt")
     if not path:
         return None
-    annotated = {video.id: video for video in read_xd_test(path)}
     found = [re.fullmatch(r"(.+)_label_([A-Z0-9]+(?:-[A-Z0-9]+)*)", Path(video.id).name) for video in videos]
     if not any(found):
         return None
+    annotated = {video.id: video for video in read_xd_test(path)}
     tests = {Path(video.id).parent for video in videos if Path(video.id).name in annotated}
     labelled = []
     for video, name in zip(videos, found):

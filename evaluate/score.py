@@ -58,13 +58,13 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Evalua
     Raises:
         UserError: the labels do not fit the frames of the video.
     """
-    clips = score_clips(trained, stored.features, settings)
     if video.frames is not None and video.frames != stored.frames:
         raise UserError(
             video.id,
             f"has {stored.frames} frames, its labels were made for {video.frames}",
             "correct the labels or the mask",
         )
+    clips = score_clips(trained, stored.features, settings)
     truth = None
     if video.intervals is not None:
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)

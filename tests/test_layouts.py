@@ -1,0 +1,173 @@
+"""Every annotation format, from small files made here; and `data verify`."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+from data.catalogue import Video, in_frames, read_labels, write_labels
+from data.errors import UserError
+from data.layouts import intervals_of, read_catalogue
+from data.verify import KNOWN, totals, verify
+from pipeline.cli import main
+from tests.conftest import write_video
+from tests.test_catalogue import touch
+
+
+def labelled(root, labels=None):
+    return {video.id.split("/")[-1]: video for video in read_catalogue(root, labels)[0]}
+
+
+def test_intervals_of_a_mask():
+    assert intervals_of(np.array([1, 1, 0, 1, 0, 0, 1], bool)) == ((1, 2), (4, 4), (7, 7))
+    assert intervals_of(np.zeros(5, bool)) == ()
+
+
+@pytest.fixture
+def shanghaitech(tmp_path):
+    touch(tmp_path, "training/videos/01_001.avi", "training/videos/01_002.avi", "testing/frames/01_0014/000.jpg",
+          "testing/frames/01_0015/000.jpg", "testing/frames/02_0009/000.jpg")  # fmt: skip
+    (tmp_path / "SH_Train.txt").write_text("01_001\n01_0014\n")
+    (tmp_path / "SH_Test.txt").write_text("01_002\n01_0015\n02_0009\n")
+    masks = tmp_path / "testing/test_frame_mask"
+    masks.mkdir()
+    np.save(masks / "01_0014.npy", np.array([0, 1, 1, 0], np.uint8))
+    np.save(masks / "01_0015.npy", np.array([1, 0, 0, 1], np.uint8))
+    return tmp_path
+
+
+def test_layout_of_shanghaitech(shanghaitech):
+    videos = labelled(shanghaitech)
+    assert read_catalogue(shanghaitech)[1] == "laid out as ShanghaiTech"
+    assert (videos["01_001"].label, videos["01_001"].split, videos["01_001"].intervals) == (0, "train", ())
+    assert (videos["01_0014"].label, videos["01_0014"].split, videos["01_0014"].intervals) == (1, "train", ((2, 3),))
+    assert (videos["01_0015"].split, videos["01_0015"].intervals) == ("test", ((1, 1), (4, 4)))
+    assert videos["01_0015"].frames == 4
+    assert (videos["02_0009"].label, videos["02_0009"].intervals) == (
+        1,
+        None,
+    )  # of the original test part, without mask
+
+
+def test_masks_and_names_that_are_none(shanghaitech):
+    mask = shanghaitech / "testing/test_frame_mask/01_0014.npy"
+    np.save(mask, np.zeros((4, 8, 8)))
+    with pytest.raises(UserError, match=r"01_0014\.npy: holds float64 of shape"):
+        read_catalogue(shanghaitech)
+    mask.write_bytes(b"no")
+    with pytest.raises(UserError, match=r"01_0014\.npy: cannot be read"):
+        read_catalogue(shanghaitech)
+    (shanghaitech / "SH_Train.txt").write_text("01_001\nsomething\n")
+    with pytest.raises(UserError, match=r"SH_Train\.txt, line 2: reads 'something'"):
+        read_catalogue(shanghaitech)
+
+
+def test_layout_of_avenue(tmp_path):
+    touch(tmp_path, "training_videos/01.avi", "testing_videos/01.avi", "testing_videos/02.avi")
+    masks = tmp_path / "testing_label_mask"
+    masks.mkdir()
+    for number, abnormal in ((1, [2]), (2, [0, 1])):
+        cells = np.empty((1, 4), object)
+        for frame in range(4):
+            cells[0, frame] = np.zeros((6, 8), np.uint8)
+            cells[0, frame][2, 3] = frame in abnormal
+        scipy.io.savemat(masks / f"{number}_label.mat", {"volLabel": cells})
+    videos, source = read_catalogue(tmp_path)
+    found = {video.id: video for video in videos}
+    assert source == "laid out as CUHK Avenue"
+    assert (found["training_videos/01"].label, found["training_videos/01"].intervals) == (0, ())
+    assert (found["testing_videos/01"].intervals, found["testing_videos/01"].frames) == (((3, 3),), 4)
+    assert found["testing_videos/02"].intervals == ((1, 2),)
+    (masks / "2_label.mat").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"2_label\.mat: is not a file of masks"):
+        read_catalogue(tmp_path)
+
+
+def test_layout_of_xd_violence(tmp_path):
+    touch(tmp_path, "1-1004/A.Beautiful__#00-01_label_A.mp4", "1-1004/Bad.Boys__#01-02_label_B2-0-0.mp4",
+          "videos/v=abc__#1_label_B1-B6-0.mp4", "videos/v=def__#1_label_A.mp4")  # fmt: skip
+    (tmp_path / "annotations.txt").write_text("v=abc__#1_label_B1-B6-0 10 20 30 45 \nv=gone_label_G-0-0 1 2\n")
+    videos, source = read_catalogue(tmp_path)
+    assert source == "laid out as XD-Violence"
+    found = [(video.label, video.split, video.intervals, video.kind) for video in videos]
+    assert found == [
+        (0, "train", (), ""),
+        (1, "train", None, "B2"),
+        (1, "test", ((10, 20), (30, 45)), "B1"),
+        (0, "test", (), ""),
+    ]
+    (tmp_path / "annotations.txt").write_text("v=abc__#1_label_B1-B6-0 10 20 30\n")
+    with pytest.raises(UserError, match=r"annotations\.txt, line 1: reads"):
+        read_catalogue(tmp_path)
+
+
+def test_other_videos_beside_an_annotations_file_are_not_xd_violence(tmp_path):
+    touch(tmp_path, "a.mp4")
+    (tmp_path / "annotations.txt").write_text("anything at all\n")
+    assert read_catalogue(tmp_path)[1] == "no labels"
+
+
+def test_the_annotation_can_be_elsewhere(shanghaitech, tmp_path_factory):
+    alone = tmp_path_factory.mktemp("videos")
+    touch(alone, "01_001.avi", "01_0015/000.jpg")
+    assert labelled(alone, shanghaitech)["01_0015"].intervals == ((1, 1), (4, 4))
+
+
+def test_seconds(tmp_path):
+    (tmp_path / "labels.csv").write_text("video,label,start_s,end_s\na,1,1.5,3\na,1,4,4.01\nb,0,,\n")
+    a, b = read_labels(tmp_path / "labels.csv")
+    assert a.seconds == ((1.5, 3.0), (4.0, 4.01)) and a.intervals is None and b.intervals == ()
+    assert in_frames(a, 10.0).intervals == ((16, 30), (41, 41))
+    assert in_frames(b, 10.0) == b
+    with pytest.raises(UserError, match="no known frame rate"):
+        in_frames(a, 0.0)
+    write_labels(tmp_path / "again.csv", [a, b])
+    assert read_labels(tmp_path / "again.csv") == [a, b]
+
+
+@pytest.mark.parametrize("row", ["a,1,3,1,,", "a,1,x,2,,", "a,0,1,2,,", "a,1,1,2,1,20", "a,1,1,,,", "a,1,-1,2,,"])
+def test_wrong_seconds(tmp_path, row):
+    (tmp_path / "labels.csv").write_text(f"video,label,start_s,end_s,start,end\n{row}\n")
+    with pytest.raises(UserError, match="line 2"):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_verify_says_what_is_missing(tmp_path, capsys):
+    write_video(tmp_path / "v/01_001.mp4", 20)
+    touch(tmp_path, "v/01_0014/000.jpg", "v/01_0014/001.jpg")
+    (tmp_path / "v/SH_Train.txt").write_text("01_001\n01_009\n")
+    (tmp_path / "v/SH_Test.txt").write_text("01_0014\n")
+    (tmp_path / "v/test_frame_mask").mkdir()
+    np.save(tmp_path / "v/test_frame_mask/01_0014.npy", np.array([0, 1, 1], np.uint8))
+    lines, complete = verify(tmp_path / "v")
+    text = "\n".join(lines)
+    assert not complete and main(["data", "verify", str(tmp_path / "v")]) == 3
+    assert "01_0014: 2 frames; its labels speak of 3 frames" in text
+    assert "22 frames" in text and "2 positive" in text
+    assert "missing 1 of 3 listed videos: 01_009" in text
+    assert "1 test videos, but 199 are known" in text
+    assert capsys.readouterr().out.strip() == text
+
+
+def test_verify_a_folder_that_is_whole(tmp_path):
+    write_video(tmp_path / "normal/a.mp4", 20)
+    write_video(tmp_path / "fire/b.mp4", 20)
+    lines, complete = verify(tmp_path)
+    assert complete and "40 frames" in lines[-1]
+    (tmp_path / "fire/c.mp4").write_bytes(b"none")
+    assert not verify(tmp_path)[1]
+
+
+@pytest.mark.parametrize(("name", "folder"), [("UCF-Crime", "ucf-crime"), ("ShanghaiTech", "shanghaitech")])
+def test_the_real_annotations_add_up_to_what_is_known(shared, name, folder):
+    from data.layouts import LISTED
+
+    assert totals(LISTED[name](shared / folder)) | KNOWN[name] == totals(LISTED[name](shared / folder))
+
+
+def test_labels_for_another_number_of_frames():
+    from evaluate.score import score_video
+    from evaluate.settings import EvaluateSettings
+
+    stored = type("Stored", (), {"frames": 5, "features": np.zeros((1, 1, 8), np.float32)})()
+    with pytest.raises(UserError, match="v: has 5 frames, its labels were made for 6"):
+        score_video(None, Video("v", None, 1, "test", ((1, 2),), frames=6), stored, EvaluateSettings())
