@@ -1,6 +1,6 @@
 """The numbers that are reported together, always: AUC beside the oracle that knows only the videos' labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from sklearn.metrics import auc as area
@@ -24,8 +24,11 @@ METRICS = {
 }
 
 
-def evaluate(scored: list[ScoredVideo], seed: int = 0) -> dict[str, dict]:
+def evaluate(scored: list[ScoredVideo], intervals: Collection[str] = tuple(METRICS), seed: int = 0) -> dict[str, dict]:
     """All metrics of a set of videos: name -> {"value", "low", "high"}, the 95 % interval of a bootstrap over videos.
+
+    Args:
+        intervals: names of the metrics that get one.
 
     A metric that the truth at hand does not define is None: frame metrics need the intervals of every abnormal video,
     `auc_abnormal` frames of both kinds, `video_auc` videos of both labels.
@@ -36,16 +39,13 @@ def evaluate(scored: list[ScoredVideo], seed: int = 0) -> dict[str, dict]:
     for name in METRICS:
         metric = _FUNCTIONS[name]
         value = metric(scored)
-        resampled = [metric([scored[i] for i in draw]) for draw in draws] if value is not None else []
+        resampled = (
+            [metric([scored[i] for i in draw]) for draw in draws if name in intervals] if value is not None else []
+        )
         resampled = [v for v in resampled if v is not None]
         low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
         result[name] = {"value": value, "low": low, "high": high}
     return result
-
-
-def values(scored: list[ScoredVideo]) -> dict[str, float | None]:
-    """All metrics, without intervals."""
-    return {name: _FUNCTIONS[name](scored) for name in METRICS}
 
 
 def by_class(scored: list[ScoredVideo]) -> dict[str, dict]:

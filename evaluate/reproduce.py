@@ -19,7 +19,8 @@ from evaluate.settings import EvaluateSettings
 from train.run import train
 from train.settings import RECIPES, TrainSettings
 
-COLUMNS = {
+METHODS = ("auc", "auc_abnormal", "video_auc")  # columns of table 1
+COLUMNS = {  # of table 2
     "auc": "frame AUC",
     "auc_abnormal": "abnormal only",
     "ap": "AP",
@@ -66,7 +67,7 @@ class Reproduction:
         for row, seed, videos in self.todo:
             trained = train(videos, self.stored, self._settings(row, seed), device)
             tested = [video for video in videos if video.split == "test"]
-            found = evaluate([score_video(trained, v, self.stored[v.id], self.scoring) for v in tested])
+            found = evaluate([score_video(trained, v, self.stored[v.id], self.scoring) for v in tested], METHODS)
             self.known[self._key(row, seed, videos)] = {"row": row, "seed": seed, "metrics": found}
             self._keep()
             on_result(row, seed, found)
@@ -108,7 +109,7 @@ class Reproduction:
             if row in ABLATION and row not in ("FC", PAPER):
                 continue
             theirs = ("not known to us" if paper is None else f"{paper:.3f}") if row == PAPER else ""
-            cells = [self._cell(row, column) for column in ("auc", "auc_abnormal", "video_auc")]
+            cells = [self._cell(row, column) for column in METHODS]
             lines.append(f"| {name} | {' | '.join(cells)} | {theirs} |")
         lines += ["", "## Table 2: ablation", "", "| | " + " | ".join(COLUMNS.values()) + " | AUC less the row above |"]
         lines.append("|---|" + "---|" * (len(COLUMNS) + 1))
