@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
 
-from train.baselines import FeatureMagnitude, TemporalRelations, build, k_max
+from train.baselines import FeatureMagnitude, TemporalRelations, build
 from train.loop import fit
+from train.losses import k_max
 from train.model import Scored
 from train.settings import TrainSettings
 

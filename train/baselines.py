@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, normalize, relu
 
-from train.losses import smoothness, sparsity
+from train.losses import k_max, smoothness, sparsity
 from train.model import AnomalyDetector, Scored
 from train.settings import TrainSettings
 
@@ -93,14 +93,6 @@ class TemporalRelations(nn.Module):
         """k-max multiple-instance learning: cross-entropy of the mean of the N // 16 + 1 highest scores."""
         loss = k_max(abnormal.scores, normal.scores)
         return loss, {"k-max": loss.detach()}
-
-
-def k_max(abnormal: Tensor, normal: Tensor) -> Tensor:
-    """Cross-entropy of bags (B, N) of scores, each judged by the mean of its N // 16 + 1 highest."""
-    k = abnormal.shape[1] // 16 + 1
-    bags = torch.cat([side.topk(min(k, side.shape[1])).values.mean(1) for side in (abnormal, normal)])
-    labels = torch.cat([torch.ones(len(abnormal)), torch.zeros(len(normal))]).to(bags)
-    return binary_cross_entropy(bags, labels)
 
 
 def build(width: int, settings: TrainSettings) -> nn.Module:

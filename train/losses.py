@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, relu
+from torch.nn.functional import binary_cross_entropy, normalize, relu
 
 
 def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> Tensor:
@@ -33,6 +33,21 @@ def ranking(abnormal: Tensor, normal: Tensor) -> Tensor:
     return relu(1 - abnormal.amax(1)[:, None] + normal.amax(1)[None]).mean()
 
 
+def k_max(abnormal: Tensor, normal: Tensor) -> Tensor:
+    """Not the paper's: cross-entropy of bags, each judged by the mean of its N // 16 + 1 highest scores (Wu et al., 2020).
+
+    Args:
+        abnormal, normal: scores (B, N) in [0, 1].
+    """
+    k = abnormal.shape[1] // 16 + 1
+    bags = torch.cat([side.topk(min(k, side.shape[1])).values.mean(1) for side in (abnormal, normal)])
+    labels = torch.cat([torch.ones(len(abnormal)), torch.zeros(len(normal))]).to(bags)
+    return binary_cross_entropy(bags, labels)
+
+
+BAGS = {"ranking": ranking, "k-max": k_max}
+
+
 def smoothness(scores: Tensor) -> Tensor:
     """Eq. 5, second term: squared difference of neighbouring segments, summed over a bag, averaged over bags."""
     return scores.diff(dim=1).square().sum(1).mean()
@@ -44,7 +59,7 @@ def sparsity(scores: Tensor) -> Tensor:
 
 
 def objective(abnormal, normal, settings) -> tuple[Tensor, dict[str, Tensor]]:
-    """Eq. 6: ranking + lambda_1 smoothness + lambda_2 sparsity (eq. 5) + lambda_MCE eq. 4.
+    """Eq. 6: ranking (or k-max) + lambda_1 smoothness + lambda_2 sparsity (eq. 5) + lambda_MCE eq. 4.
 
     Args:
         abnormal, normal: `train.model.Scored` bags.
@@ -54,7 +69,7 @@ def objective(abnormal, normal, settings) -> tuple[Tensor, dict[str, Tensor]]:
         The loss, and its unweighted terms by name (detached scalars).
     """
     terms = {
-        "ranking": (ranking(abnormal.scores, normal.scores), 1.0),
+        settings.bag_loss: (BAGS[settings.bag_loss](abnormal.scores, normal.scores), 1.0),
         "smoothness": (smoothness(abnormal.scores), settings.smoothness),
         "sparsity": (sparsity(abnormal.scores), settings.sparsity),
     }

@@ -17,6 +17,7 @@ class TrainSettings:
     passes: int = setting(2, "times the attention is applied, with shared weights", low=1)
     normalize: str = setting("keys", "what eq. 2 sums over", ("keys", "queries"))
     head: str = setting("rnn", "bidirectional RNN or fully connected", ("rnn", "fc"))
+    bag_loss: str = setting("ranking", "first term of eq. 5, or cross-entropy of the mean of the highest scores", ("ranking", "k-max"))  # fmt: skip
     mce: bool = setting(True, "mutual cosine embedding loss, eq. 4")
     margin: float = setting(0.4, "margin of eq. 4")
     mce_weight: float = setting(2e-2, "lambda_MCE of eq. 6", low=0.0)
