@@ -5,7 +5,7 @@ decord is silently wrong on some files (frames lost and repeated in MPEG-TS and 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ except ImportError:  # no wheels for this platform, such as aarch64
 
 DECODERS = ("auto", "decord", "av")
 CHUNK = 16  # frames handed on at a time
+SIGN_OF_LIFE = 5000  # packets
 
 
 class Undecodable(Exception):
@@ -39,11 +40,12 @@ class Source:
     skipped: int = 0  # packets that could not be decoded, known at the end
 
 
-def open_video(path: Path, decoder: str = "auto") -> Source:
+def open_video(path: Path, decoder: str = "auto", alive: Callable[[], None] = lambda: None) -> Source:
     """Open a file or a folder of images.
 
     Args:
         decoder: "decord", "av", or "auto", which takes decord for files that it decodes rightly.
+        alive: called now and then while a long file is looked through.
 
     Raises:
         Undecodable: not a video, or not one that this decoder opens. Reading `frames` may raise it too.
@@ -57,7 +59,7 @@ def open_video(path: Path, decoder: str = "auto") -> Source:
         return _open_av(path)
     if decoder == "decord":
         return _open_decord(path)
-    doubt, packets = _survey(path)
+    doubt, packets = _survey(path, alive)
     if not doubt:
         try:
             return _open_decord(path, expected=packets)
@@ -68,7 +70,7 @@ def open_video(path: Path, decoder: str = "auto") -> Source:
     return source
 
 
-def _survey(path: Path) -> tuple[str, int]:
+def _survey(path: Path, alive: Callable[[], None]) -> tuple[str, int]:
     """Why decord may be wrong on this file (empty if there is no reason to think so), and its number of packets."""
     if decord is None:
         return "no decord on this platform", 0
@@ -84,6 +86,8 @@ def _survey(path: Path) -> tuple[str, int]:
             if packet.is_discard:
                 return "edit list", 0
             stamps.append(packet.pts)
+            if len(stamps) % SIGN_OF_LIFE == 0:
+                alive()
         if None in stamps or len(set(stamps)) < len(stamps):
             return "time stamps missing or repeated", 0
         return "", len(stamps)

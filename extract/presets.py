@@ -66,7 +66,6 @@ class Preset:
             "clip": CLIP,
             "stride": CLIP,
             "tail": TAILS[self.tail],
-            "precision": "fp32",
         }
 
 
@@ -86,7 +85,7 @@ class ResNetFeatures(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         for block in self.network.blocks[:-1]:
             clips = block(clips)
-        return self.network.blocks[-1].pool(clips).mean((2, 3, 4))
+        return self.network.blocks[-1].pool(clips.float()).mean((2, 3, 4))  # no bf16 average on a CPU
 
 
 def _in_network(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,10 +1,11 @@
 """Decodes in a process of its own, so that a file that crashes or hangs the decoder costs that file only."""
 
+import contextlib
 import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,20 +47,25 @@ class Failed:
     reason: str
 
 
+@dataclass(frozen=True)
+class Alive:
+    """Nothing to show yet, but the decoder is at work."""
+
+
 def read_clips(
-    paths: list[Path], decoder: str, time_limit: float, tail: str = "repeat"
+    videos: Iterable[tuple[int, Path]], decoder: str, time_limit: float, tail: str = "repeat"
 ) -> Iterator[Begin | Clip | End | Failed]:
     """Events of all videos, one video after the other, decoded ahead in another process.
 
     Args:
-        paths: videos; events carry the place in this list.
+        videos: number and path of each, asked for one at a time when the one before is decoded; events carry the number.
         decoder: as in `open_video`.
-        tail: as in `to_clips`.
         time_limit: seconds that the decoder may take to show its next clip; a video that exceeds them has `Failed`.
+        tail: as in `to_clips`.
     """
     events: queue.Queue = queue.Queue(maxsize=AHEAD)
     stop = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(paths, decoder, time_limit, tail, events, stop), daemon=True)
+    thread = threading.Thread(target=_supervise, args=(videos, decoder, time_limit, tail, events, stop), daemon=True)
     thread.start()
     try:
         while (event := events.get()) is not None:
@@ -70,45 +76,60 @@ def read_clips(
         stop.set()
 
 
-def _supervise(paths, decoder, time_limit, tail, events, stop) -> None:
-    """Runs decoding processes, one after another where one is lost, until every video has its End or Failed."""
-    context = multiprocessing.get_context("spawn")
-    begin, again = 0, False  # again: a decoder was lost on this video, PyAV is to try
+def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
+    """Hands the videos to a decoding process, and to a new one where it is lost; under auto, PyAV tries once more."""
+    process = None
     try:
-        while begin < len(paths) and not stop.is_set():
-            ours, theirs = context.Pipe(duplex=False)
-            arguments = theirs, paths, begin, decoder, tail, again
-            process = context.Process(target=_decode_all, args=arguments, daemon=True)
-            process.start()
-            theirs.close()
-            at, lost = _relay(ours, process, begin, len(paths), time_limit, events, stop)
-            process.kill()
-            process.join()
-            ours.close()
-            again = bool(lost) and decoder == "auto" and not (again and at == begin)
-            if lost and not again:
-                _put(events, Failed(at, lost), stop)
-                at += 1
-            begin = at
+        for index, path in videos:
+            for attempt in ("auto", "av") if decoder == "auto" else (decoder,):
+                process = process or _Process()
+                lost = process.decode(index, path, attempt, tail, time_limit, events, stop)
+                if not lost or stop.is_set():
+                    break
+                process = process.kill()
+            else:
+                _put(events, Failed(index, lost), stop)
+            if stop.is_set():
+                break
         _put(events, None, stop)
     except Exception as error:
         _put(events, error, stop)
+    finally:
+        if process:
+            process.kill()
 
 
-def _relay(connection: Connection, process, begin: int, end: int, time_limit: float, events, stop) -> tuple[int, str]:
-    """Passes events on; returns the video that is next, and what became of the process if it was lost there."""
-    while begin < end and not stop.is_set():
-        if not connection.poll(time_limit):
-            return begin, f"the decoder hung for {time_limit:g} s"
+class _Process:
+    """A decoding process and the pipe to it."""
+
+    def __init__(self):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def decode(self, index: int, path: Path, decoder: str, tail: str, time_limit: float, events, stop) -> str:
+        """Passes the events of one video on; returns what became of the process if it was lost."""
         try:
-            event = connection.recv()
+            self.pipe.send((index, path, decoder, tail))
+            while not stop.is_set():
+                if not self.pipe.poll(time_limit):
+                    return f"the decoder hung for {time_limit:g} s"
+                event = self.pipe.recv()
+                if not isinstance(event, Alive):
+                    _put(events, event, stop)
+                if isinstance(event, (End, Failed)):
+                    return ""
         except (EOFError, OSError):
-            process.join()
-            return begin, f"the decoder crashed (exit code {process.exitcode})"
-        _put(events, event, stop)
-        if isinstance(event, (End, Failed)):
-            begin = event.index + 1
-    return begin, ""
+            self.process.join()
+            return f"the decoder crashed (exit code {self.process.exitcode})"
+        return ""
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
 def _put(events: queue.Queue, event, stop) -> None:
@@ -119,25 +140,31 @@ def _put(events: queue.Queue, event, stop) -> None:
             pass
 
 
-def _decode_all(connection: Connection, paths: list[Path], begin: int, decoder: str, tail: str, again: bool) -> None:
+def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
-    for index in range(begin, len(paths)):
-        first = "av" if again and index == begin else decoder
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        while True:
+            _decode_or_say_why(pipe, *pipe.recv())
+
+
+def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, tail: str) -> None:
+    try:
         try:
-            try:
-                _decode(connection, paths[index], index, first, tail)
-            except Undecodable:
-                if first != "auto":
-                    raise
-                _decode(connection, paths[index], index, "av", tail)
-        except Undecodable as error:
-            connection.send(Failed(index, str(error)))
-        except OSError as error:
-            connection.send(Failed(index, f"it cannot be read ({error.strerror or error})"))
+            _decode(pipe, path, index, decoder, tail)
+        except Undecodable:
+            if decoder != "auto":
+                raise
+            _decode(pipe, path, index, "av", tail)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Undecodable as error:
+        pipe.send(Failed(index, str(error)))
+    except OSError as error:
+        pipe.send(Failed(index, f"it cannot be read ({error.strerror or error})"))
 
 
 def _decode(connection: Connection, path: Path, index: int, decoder: str, tail: str) -> None:
-    source = open_video(path, decoder)
+    source = open_video(path, decoder, lambda: connection.send(Alive()))
     connection.send(Begin(index, source.decoder, source.announced, source.fps))
     count = 0
     for frames, own in to_clips(source.frames, tail):

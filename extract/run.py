@@ -1,11 +1,13 @@
 """Stage one, whole: videos -> clips -> backbone -> feature store. What is in the store already is not done again."""
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from data.catalogue import Video
@@ -18,6 +20,7 @@ from extract.settings import ExtractSettings
 
 QUARANTINE = "quarantine.csv"
 CASE = ("video", "size", "decoder", "time_limit")  # its columns, besides the reason
+ALIKE = 0.9999  # least cosine of bf16 to fp32 features
 CLIPS_AT_ONCE = {"cpu": 1, "cuda": 32}  # a CPU gains nothing from larger batches, and loses its cache
 
 
@@ -73,37 +76,71 @@ class Extraction:
         self, preset: Preset, store: Store, settings: ExtractSettings, device, weights_file: Path | None = None
     ):
         self.preset, self.store, self.settings, self.device = preset, store, settings, torch.device(device)
-        backbone, self.fingerprint = preset.load(weights_file)
+        backbone, fingerprint = preset.load(weights_file)
+        self.fingerprint = fingerprint | {"precision": settings.precision}
         self.backbone = channels_last(fold(backbone)).to(self.device)
+        self.trusted = settings.precision == "fp32"  # bf16 is compared with it on the first clips
+        self.locks: dict[int, FileLock] = {}  # of the videos at work, by their place in the run
         torch.backends.cudnn.allow_tf32 = False  # the fingerprint says fp32
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:
         """Extract those of `videos` that the store lacks; one that cannot be decoded is left out and named.
 
+        Several runs may share a store: a video that another run is at work on is left to it, and looked for again at the end.
+
         Raises:
-            UserError: the store is of another kind, or cannot be written.
+            UserError: the store is of another kind, or cannot be written; bf16 changes the features.
         """
         progress, outcome = progress or Progress(), Outcome()
-        quarantine = self._read_quarantine()
-        todo = []
-        for video in videos:
-            known = quarantine.get(self._case(video))
-            if self._has(video):
-                outcome.present.append(video.id)
-            elif known:
-                outcome.failed[video.id] = known
-            else:
-                todo.append(video)
+        todo = [video for video in videos if not self._settled(video, outcome)]
         progress.begin(todo)
-        if todo:
-            self._extract(todo, outcome, progress)
+        try:
+            while todo:
+                todo = self._extract(todo, outcome, progress)
+                if todo:
+                    with self._lock(todo[0]):  # waits until the other run is done with it
+                        pass
+        finally:
+            for lock in self.locks.values():
+                lock.release()
         return outcome
 
-    def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> None:
-        batch = _Batch(self)
+    def _settled(self, video: Video, outcome: Outcome) -> bool:
+        """Whether nothing is to be done, the features or the reason against them being there."""
+        if self._has(video):
+            outcome.present.append(video.id)
+            return True
+        if known := self._read_quarantine().get(self._case(video)):
+            outcome.failed[video.id] = known
+            return True
+        return False
+
+    def _lock(self, video: Video) -> FileLock:
+        path = self.store.root / ".locks" / f"{video.id}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path, thread_local=False)
+
+    def _claim(self, todo: list[Video], outcome: Outcome, busy: list[Video]) -> Iterator[tuple[int, Path]]:
+        """The videos one by one, each locked; those that another run has locked go to `busy`."""
+        for place, video in enumerate(todo):
+            lock = self._lock(video)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                busy.append(video)
+                continue
+            if self._settled(video, outcome):
+                lock.release()
+                continue
+            self.locks[place] = lock
+            yield place, video.path
+
+    def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> list[Video]:
+        """One pass over `todo`. Returns those that another run is at work on."""
+        batch, busy = _Batch(self), []
         begun: dict[int, tuple[Begin, _Features]] = {}
-        paths = [video.path for video in todo]
-        events = read_clips(paths, self.settings.decoder, self.settings.time_limit, self.preset.tail)
+        claimed = self._claim(todo, outcome, busy)
+        events = read_clips(claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail)
         for event in events:
             video = todo[event.index]
             match event:
@@ -120,11 +157,13 @@ class Extraction:
                     begun.pop(event.index, None)
                     outcome.failed[video.id] = event.reason
                     self._quarantine(video, event.reason)
+                    self.locks.pop(event.index).release()
                     progress.read(video)
                     progress.failed(video, event.reason)
             self._store_ready(todo, begun, outcome, progress)
         batch.flush()
         self._store_ready(todo, begun, outcome, progress)
+        return busy
 
     def _store_ready(self, todo, begun, outcome, progress) -> None:
         """Writes the videos whose every clip has gone through the backbone."""
@@ -144,6 +183,7 @@ class Extraction:
                 source=str(source.resolve()),
                 source_size=size_of(source),
             )
+            self.locks.pop(index).release()
             outcome.done.append(video.id)
             if features.complete.skipped:
                 outcome.damaged[video.id] = f"{features.complete.skipped} packets could not be decoded"
@@ -176,16 +216,28 @@ class Extraction:
 
     def _quarantine(self, video: Video, reason: str) -> None:
         path = self.store.root / QUARANTINE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists()
-        with open(path, "a", newline="") as file:
-            out = csv.writer(file, lineterminator="\n")
-            out.writerows([(*CASE, "reason")] * new + [(*self._case(video), reason)])
+        with FileLock(self.store.root / ".locks" / f"{QUARANTINE}.lock"):
+            new = not path.exists()
+            with open(path, "a", newline="") as file:
+                out = csv.writer(file, lineterminator="\n")
+                out.writerows([(*CASE, "reason")] * new + [(*self._case(video), reason)])
 
     @torch.inference_mode()
     def features(self, clips: Tensor) -> Tensor:
-        """Preprocessed clips (B, 3, 16, h, w) -> (B, C) float32."""
-        return self.backbone(clips.contiguous(memory_format=torch.channels_last_3d)).float()
+        """Preprocessed clips (B, 3, 16, h, w) -> (B, C) float32.
+
+        Raises:
+            UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32.
+        """
+        clips = clips.contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            features = self.backbone(clips).float()
+        if not self.trusted:
+            alike = torch.cosine_similarity(features, self.backbone(clips).float()).min().item()
+            if not alike > ALIKE:
+                raise UserError("--precision bf16", f"changes the features, cosine {alike:.5f} to fp32", "use fp32")
+            self.trusted = True
+        return features
 
 
 @dataclass
@@ -228,3 +280,17 @@ class _Batch:
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all images of a folder."""
     return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+
+
+def shard_of(videos: list[Video], shard: str) -> list[Video]:
+    """The videos of shard "i/n", i from 1 to n: every n-th. All, if it is empty.
+
+    Raises:
+        UserError: not of this form.
+    """
+    if not shard:
+        return videos
+    i, _, n = shard.partition("/")
+    if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
+        raise UserError("--shard", f"{shard!r} is not i/n", "give for example 1/4, with i from 1 to n")
+    return videos[int(i) - 1 :: int(n)]

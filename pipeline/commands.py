@@ -23,7 +23,7 @@ SOME_LEFT_OUT = 3  # exit code: the rest is done
 def extract(videos_folder: str, weights: str | None, common: CommonSettings, settings: ExtractSettings) -> int:
     """Stage one. Returns the exit code."""
     from extract.presets import PRESETS
-    from extract.run import QUARANTINE, Extraction
+    from extract.run import QUARANTINE, Extraction, shard_of
     from pipeline.progress import Shown
 
     name = common.preset or DEFAULT_PRESET
@@ -38,7 +38,7 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     print(f"preset {name} on {device}, features of {extraction.preset.width} dimensions to {store.root}", flush=True)
     progress = Shown()
     try:
-        outcome = extraction.run(videos, progress)
+        outcome = extraction.run(shard_of(videos, settings.shard), progress)
     finally:
         progress.close()
         work.remember(videos)

@@ -4,6 +4,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from data.catalogue import Video, read_labels, write_labels
 from data.errors import UserError
 from data.store import Store
@@ -43,8 +45,12 @@ class Work:
 
     def remember(self, videos: list[Video]) -> None:
         """Add videos to the catalogue; what is said of one now replaces what was said of it before."""
-        before = read_labels(self.catalogue) if self.catalogue.exists() else []
-        write_labels(self.catalogue, ({video.id: video for video in [*before, *videos]}).values())
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / ".catalogue.lock"):
+            before = read_labels(self.catalogue) if self.catalogue.exists() else []
+            part = self.root / ".catalogue.part"
+            write_labels(part, ({video.id: video for video in [*before, *videos]}).values())
+            os.replace(part, self.catalogue)
 
     def new_run(self) -> Path:
         """A new folder."""

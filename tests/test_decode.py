@@ -107,7 +107,7 @@ def test_the_last_clip_may_begin_earlier(frames, first):
 
 def events_of(paths, time_limit=60.0, on_event=lambda event: None):
     events = []
-    for event in read_clips(paths, "auto", time_limit):
+    for event in read_clips(enumerate(paths), "auto", time_limit):
         on_event(event)
         events.append(event)
     return events
