@@ -57,11 +57,17 @@ def find_videos(root: Path) -> list[Video]:
     for path in videos + sorted(folders):
         name = path.relative_to(root if root.is_dir() else root.parent)
         id = (name.with_suffix("") if path not in folders else name).as_posix()
+        if not id.isprintable() or id != id.encode(errors="replace").decode():
+            raise UserError(root, f"holds a file name that cannot be written down: {id!a}", "rename it")
         if id in found:
             raise UserError(path, f"has the same id as {found[id]}", "rename or move one of the two")
         found[id] = path
     if not found:
         seen = f"only {', '.join(sorted(other))}" if other else "it is empty"
+        if any(path.suffix.lower() in IMAGE_SUFFIXES for path in files):
+            raise UserError(
+                root, f"has no video ({seen})", "a folder of images counts as one: give the folder above it"
+            )
         raise UserError(
             root, f"has no video ({seen})", f"known are {' '.join(sorted(VIDEO_SUFFIXES))} and image folders"
         )
@@ -131,6 +137,8 @@ def read_labels(path: Path) -> list[Video]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             rows = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError:
+        raise UserError(path, "does not exist", "give a CSV of labels") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             path, f"cannot be read ({error})", f"give a CSV file with columns {','.join(COLUMNS)}"

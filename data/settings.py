@@ -38,7 +38,7 @@ def build(group: type, *layers: dict):
     for name, value in values.items():
         low = fields[name].metadata["low"]
         if low is not None and not value >= low:
-            raise UserError("--" + name.replace("_", "-"), f"{value} is too low", f"give at least {low}")
+            raise UserError("--" + name.replace("_", "-"), f"{value} is too low or no number", f"give at least {low}")
     return group(**values)
 
 

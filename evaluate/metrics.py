@@ -10,7 +10,7 @@ from evaluate.score import ScoredVideo
 
 THRESHOLD = 0.5  # of the false alarm rate
 RESAMPLES = 1000  # of the bootstrap
-METRICS = {
+METRICS = {  # in the order of the table
     "auc": "frame AUC",
     "auc_abnormal": "frame AUC, abnormal videos only",
     "oracle_auc": "frame AUC of an oracle that knows only the video labels",
@@ -83,16 +83,23 @@ def alarm(training: list[ScoredVideo], scored: list[ScoredVideo], rate: float) -
     }
 
 
-def _frames(scored: list[ScoredVideo], of_clips: Callable) -> tuple | None:
-    """Truth, score and weight: each clip stands for its normal and for its abnormal frames, weighted by their number."""
+def _frames(scored: list[ScoredVideo], of_video: Callable | None = None) -> tuple | None:
+    """Truth, score and weight: the frames of a video that have the same score and truth stand in one row, weighted by their number.
+
+    Args:
+        of_video: the score of all frames of a video; None: their own.
+    """
     if not scored or any(s.truth is None for s in scored):
         return None
-    weights = np.concatenate([s.covered for s in scored], axis=1)
+    if of_video:
+        scores = np.array([of_video(s) for s in scored], float)
+        weights = np.stack([s.covered.sum(1) for s in scored], axis=1)
+    else:
+        scores = np.concatenate([s.levels[0] for s in scored])
+        weights = np.concatenate([s.levels[1] for s in scored], axis=1)
     if not weights.any(1).all():
         return None
-    scores = np.concatenate([of_clips(s) for s in scored])
-    truth = np.repeat([False, True], len(scores))
-    return truth, np.tile(scores, 2), weights.ravel()
+    return np.repeat([False, True], len(scores)), np.tile(scores, 2), weights.ravel()
 
 
 def _auc(frames) -> float | None:
@@ -101,28 +108,28 @@ def _auc(frames) -> float | None:
 
 def auc(scored):
     """Area under the ROC curve over all frames of all videos."""
-    return _auc(_frames(scored, lambda s: s.clips))
+    return _auc(_frames(scored))
 
 
 def auc_abnormal(scored):
     """The same over the abnormal videos alone, which the video's label does not help with."""
-    return _auc(_frames([s for s in scored if s.video.label == 1], lambda s: s.clips))
+    return _auc(_frames([s for s in scored if s.video.label == 1]))
 
 
 def oracle_auc(scored):
     """What a scorer reaches that gives every frame its video's label."""
-    return _auc(_frames(scored, lambda s: np.full(len(s.clips), s.video.label == 1, float)))
+    return _auc(_frames(scored, lambda s: s.video.label == 1))
 
 
 def average_precision(scored):
     """Mean of the precision over the recall, in steps."""
-    frames = _frames(scored, lambda s: s.clips)
+    frames = _frames(scored)
     return float(average_precision_score(*frames[:2], sample_weight=frames[2])) if frames else None
 
 
 def average_precision_trapezoid(scored):
     """Area under straight lines between the points of the precision-recall curve, as much of the field computes it."""
-    frames = _frames(scored, lambda s: s.clips)
+    frames = _frames(scored)
     if not frames:
         return None
     precision, recall, _ = precision_recall_curve(*frames[:2], sample_weight=frames[2])

@@ -63,6 +63,6 @@ ABLATION = {  # rows of the paper's Table 2: the features with an FC head, then 
 }
 PAPER = "STA + eq. 4 + bd-RNN"
 BASELINES = {
-    "RTFM-like (Tian et al., 2021)": {"model": "rtfm", "learning_rate": 1e-3},
+    "RTFM-like (Tian et al., 2021)": {"model": "rtfm"},
     "HL-Net-like (Wu et al., 2020)": {"model": "hlnet", "learning_rate": 5e-4},
 }

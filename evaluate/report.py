@@ -71,8 +71,13 @@ def write_report(
         for name, m in metrics.items()
         if m["value"] is not None
     )
-    images = "".join(_image(pictures[s.video.id], path) for s in order if s.video.id in pictures)
-    roc = _image(pictures[""], path) if "" in pictures else ""
+    said = {0: "labelled normal", 1: "labelled abnormal", None: "no label"}
+    images = "".join(
+        _image(pictures[s.video.id], path, f"{s.video.id}, {said[s.video.label]}, highest score {s.scores.max():.3f}")
+        for s in order
+        if s.video.id in pictures
+    )
+    roc = _image(pictures[""], path, "ROC over frames") if "" in pictures else ""
     classes = "".join(
         f"<tr><td>{html.escape(kind)}</td><td>{of_kind['videos']}</td>"
         + "".join(f"<td>{'' if of_kind[name] is None else format(of_kind[name], '.3f')}</td>" for name in CLASS)
@@ -82,18 +87,19 @@ def write_report(
     if classes:
         head = "".join(f"<th>{text}</th>" for text in CLASS.values())
         classes = f"<table><tr><th>class</th><th>videos</th>{head}</tr>{classes}</table>"
+    shaded = "<p>Abnormal intervals are shaded.</p>" if any(s.video.intervals for s in scored) else ""
     alarms = "".join(f"<p>{html.escape(line)}</p>" for line in _alarm(extra["alarm"]))
     numbers = (
         f"<table><tr><th></th><th>value</th><th>95 % interval</th></tr>{rows}</table>"
         if rows
-        else "<p>No ground truth was given: scores only.</p>"
+        else "<p>The labels at hand define no metric: scores only.</p>"
     )
     path.write_text(
         "<!doctype html><meta charset=utf-8><title>" + html.escape(title) + "</title>"
         "<style>body{font:15px system-ui;margin:2rem auto;max-width:60rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
         "img{max-width:100%}</style>"
         f"<h1>{html.escape(title)}</h1>{numbers}{classes}{alarms}{roc}"
-        "<h2>Anomaly score over frames</h2><p>Abnormal intervals are shaded.</p>" + images
+        "<h2>Anomaly score over frames</h2>" + shaded + images
     )
 
 
@@ -101,5 +107,6 @@ def _interval(metric: dict) -> str:
     return "" if metric["low"] is None else f"{metric['low']:.3f} to {metric['high']:.3f}"
 
 
-def _image(picture: Path, page: Path) -> str:
-    return f'<p><img src="{quote(picture.relative_to(page.parent).as_posix())}"></p>'
+def _image(picture: Path, page: Path, caption: str) -> str:
+    address, caption = quote(picture.relative_to(page.parent).as_posix()), html.escape(caption)
+    return f'<figure><img src="{address}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

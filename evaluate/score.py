@@ -31,6 +31,12 @@ class ScoredVideo:
         return self.clips[self.cover]
 
     @cached_property
+    def levels(self) -> tuple[np.ndarray, np.ndarray]:
+        """The different scores (n,), and (2, n): how many normal and how many abnormal frames have each."""
+        scores, level = np.unique(self.clips, return_inverse=True)
+        return scores, np.stack([np.bincount(level, frames, len(scores)) for frames in self.covered])
+
+    @cached_property
     def covered(self) -> np.ndarray:
         """(2, clips): how many normal and how many abnormal frames each clip covers."""
         return np.stack([np.bincount(self.cover, self.truth == kind, len(self.clips)) for kind in (False, True)])

@@ -161,6 +161,8 @@ def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, t
         pipe.send(Failed(index, str(error)))
     except OSError as error:
         pipe.send(Failed(index, f"it cannot be read ({error.strerror or error})"))
+    except Exception as error:  # such as a picture of absurd size
+        pipe.send(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
 
 
 def _decode(connection: Connection, path: Path, index: int, decoder: str, tail: str) -> None:

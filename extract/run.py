@@ -1,6 +1,7 @@
 """Stage one, whole: videos -> clips -> backbone -> feature store. What is in the store already is not done again."""
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,7 @@ class Extraction:
                 source=str(source.resolve()),
                 source_size=size_of(source),
             )
+            self._quarantine(video, None)
             self.locks.pop(index).release()
             outcome.done.append(video.id)
             if features.complete.skipped:
@@ -214,13 +216,21 @@ class Extraction:
         with open(path, newline="") as file:
             return {tuple(row[name] for name in CASE): row["reason"] for row in csv.DictReader(file)}
 
-    def _quarantine(self, video: Video, reason: str) -> None:
+    def _quarantine(self, video: Video, reason: str | None) -> None:
+        """Puts the video on the list, with the reason; None: takes it off."""
         path = self.store.root / QUARANTINE
+        if reason is None and not path.exists():
+            return
         with FileLock(self.store.root / ".locks" / f"{QUARANTINE}.lock"):
-            new = not path.exists()
-            with open(path, "a", newline="") as file:
-                out = csv.writer(file, lineterminator="\n")
-                out.writerows([(*CASE, "reason")] * new + [(*self._case(video), reason)])
+            rows = {case: why for case, why in self._read_quarantine().items() if case[0] != video.id or reason}
+            if reason:
+                rows[self._case(video)] = reason
+            part = path.with_suffix(".part")
+            with open(part, "w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(
+                    [(*CASE, "reason"), *((*c, why) for c, why in rows.items())]
+                )
+            os.replace(part, path)
 
     @torch.inference_mode()
     def features(self, clips: Tensor) -> Tensor:

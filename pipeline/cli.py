@@ -1,6 +1,7 @@
 """The commands: `pipeline extract`, `import`, `train`, `evaluate`, `reproduce`, `data verify`, `demo`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,8 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as by `pipeline train | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; see that it can be written and that there is space", file=sys.stderr)  # fmt: skip
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; see that it can be used and that there is space", file=sys.stderr)  # fmt: skip
         return 1
     except KeyboardInterrupt:
         print("stopped; what was complete is kept", file=sys.stderr)
@@ -53,7 +57,7 @@ def run(command: str, flags: dict) -> int:
         case "demo":
             from pipeline.demo import demo
 
-            return demo(common)
+            return demo(common, extraction, training, evaluation)
 
 
 def parser() -> argparse.ArgumentParser:

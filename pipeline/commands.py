@@ -35,13 +35,14 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     print(f"{len(videos)} videos in {videos_folder}, {source}: {counts(videos)}")
     tell_unlabelled(videos)
     extraction = Extraction(PRESETS[name](), store, settings, device, Path(weights) if weights else None)
+    store.root.mkdir(parents=True, exist_ok=True)
+    work.remember(videos)
     print(f"preset {name} on {device}, features of {extraction.preset.width} dimensions to {store.root}", flush=True)
     progress = Shown()
     try:
         outcome = extraction.run(shard_of(videos, settings.shard), progress)
     finally:
         progress.close()
-        work.remember(videos)
     print(
         f"{len(outcome.done)} videos extracted ({outcome.clips} clips, {outcome.frames} frames), {len(outcome.present)} were there before"
     )
@@ -52,6 +53,10 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     if outcome.failed:
         print(
             f"{len(outcome.failed)} videos left out; mend them, give another --decoder or --time-limit, or remove {store.root / QUARANTINE}"
+        )
+    if strangers := sorted(set(store.ids()) - {video.id for video in videos}):
+        print(
+            f"note: {store.root} also holds {few(strangers)}, not in {videos_folder}; remove the files to leave them out"
         )
     if not outcome.done and not outcome.present:
         raise UserError(videos_folder, "gave no features at all", "see the reasons above")
@@ -100,14 +105,13 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         f"training on {counts(chosen)}, features from {store.root}"
         + (f"; split drawn with seed {settings.seed}" if drawn else "")
     )
-    adrift = [video.id for video in videos if video.label is not None and video.split is None]
-    if adrift:
-        print(f"note: {len(adrift)} labelled videos have no split and are in no part: {', '.join(adrift[:5])}, ..")
+    if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
+        print(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
     stored = store.read_all([video.id for video in chosen])
     total = steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
     run = work.new_run()
-    record(run / "settings.json", common, settings)
+    record(run / "settings.json", replace(common, preset=store.root.name), settings)
     write_labels(run / "videos.csv", videos)
     with SummaryWriter(str(run)) as board, tqdm(total=total, unit="step", disable=None) as bar:
 
@@ -141,7 +145,7 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     run = work.run(settings.run)
     trained = Trained.load(run / "model.pt", device)
     store = work.store(common.preset or trained.fingerprint["preset"])
-    chosen = test_part(run, store, common.labels)
+    chosen = test_part(work, run, store, common.labels)
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
     scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
@@ -149,11 +153,11 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     for s in scored:
         if s.truth is not None and any(end > stored[s.video.id].frames for _, end in s.video.intervals):
             print(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
+    write_scores(scored, run / "scores.csv")
     metrics, pictures = evaluate(scored), {}
     normal = [v for v in read_labels(run / "videos.csv") if v.split == "train" and v.label == 0]
     seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
-    write_scores(scored, run / "scores.csv")
     write_metrics(metrics, extra, scored, run / "metrics.json")
     if settings.plot:
         for s in scored:
@@ -166,7 +170,7 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     print(table(metrics, extra))
     if metrics["auc"]["value"] is None:
         print(
-            "no frame metrics: the labels do not give the abnormal intervals of every test video, or frames of one class only"
+            "no frame metrics: they need start,end of the anomaly in every abnormal test video, by --labels, and frames of both kinds"
         )
     print(
         f"scores of every frame in {run / 'scores.csv'}, numbers in {run / 'metrics.json'}, report in {run / 'report.html'}"
@@ -212,12 +216,21 @@ def catalogue(work: Work, store: Store, labels: str) -> list[Video]:
     """The videos of the store, with the labels given, or those that `extract` or `import` found."""
     videos = [Video(id) for id in store.ids()]
     if labels:
-        videos, _ = label(videos, Path(labels), Path(labels))
-        return on_frames(videos, store)
+        return labelled(work, store, labels)
     if not work.catalogue.exists():
         raise UserError(work.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
     known = {video.id: video for video in read_labels(work.catalogue)}
     return on_frames([known.get(video.id, video) for video in videos], store)
+
+
+def labelled(work: Work, store: Store, labels: str) -> list[Video]:
+    """The videos of the store by the labels given; those that `extract` or `import` left out are named, and left out."""
+    ids = store.ids()
+    known = {video.id for video in read_labels(work.catalogue)} if work.catalogue.exists() else set()
+    videos, _ = label([Video(id) for id in [*ids, *sorted(known - set(ids))]], Path(labels), Path(labels))
+    if lost := [video.id for video in videos[len(ids) :] if video.label is not None]:
+        print(f"note: no features of {few(lost)}; left out")
+    return on_frames(videos[: len(ids)], store)
 
 
 def on_frames(videos: list[Video], store: Store) -> list[Video]:
@@ -225,7 +238,7 @@ def on_frames(videos: list[Video], store: Store) -> list[Video]:
     return [in_frames(v, store.attributes(v.id).get("fps", 0.0)) if v.seconds else v for v in videos]
 
 
-def test_part(run: Path, store: Store, labels: str) -> list[Video]:
+def test_part(work: Work, run: Path, store: Store, labels: str) -> list[Video]:
     """The videos to evaluate a run on: the test part of its split, or that of the labels, where they have one.
 
     Raises:
@@ -234,7 +247,7 @@ def test_part(run: Path, store: Store, labels: str) -> list[Video]:
     ran = {video.id: video for video in read_labels(run / "videos.csv")}
     videos = list(ran.values())
     if labels:
-        given, _ = label([Video(id) for id in store.ids()], Path(labels), Path(labels))
+        given = labelled(work, store, labels)
         own_split = any(video.split for video in given)
         videos = given if own_split else [replace(v, split=ran[v.id].split) for v in given if v.id in ran]
     chosen = [video for video in videos if video.split == "test"]
@@ -251,8 +264,11 @@ def tell_unlabelled(videos: list[Video]) -> None:
     """Names the videos that the labels leave out, where they name any."""
     unknown = [video.id for video in videos if video.label is None]
     if unknown and len(unknown) < len(videos):
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        print(f"note: no label for {', '.join(unknown[:5])}{more}; scored, but not trained on: add them to the labels")
+        print(f"note: no label for {few(unknown)}; neither trained nor tested on: add them to the labels")
+
+
+def few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def verify(folder: str) -> int:

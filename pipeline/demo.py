@@ -11,11 +11,17 @@ from pipeline.street import render
 from train.settings import TrainSettings
 
 
-def demo(common: CommonSettings) -> int:
+def demo(
+    common: CommonSettings, extraction: ExtractSettings, training: TrainSettings, evaluation: EvaluateSettings
+) -> int:
     """Returns the exit code."""
     folder = Path(common.work) / "videos"
     print(f"rendering videos into {folder}", flush=True)
     labels = render(folder)
     common = dataclasses.replace(common, preset=common.preset or "efficientnet-lite0", labels=str(labels))
-    code = commands.extract(str(folder), None, common, ExtractSettings())
-    return code or commands.train(common, TrainSettings()) or commands.evaluate(common, EvaluateSettings(plot=True))
+    code = commands.extract(str(folder), None, common, extraction)
+    return (
+        code
+        or commands.train(common, training)
+        or commands.evaluate(common, dataclasses.replace(evaluation, plot=True))
+    )

@@ -12,7 +12,7 @@ LINE_EVERY = 10.0  # seconds between plain lines
 
 class Shown(Progress):
     def __init__(self):
-        self.frames, self.begun, self.told, self.now = 0, time.monotonic(), 0.0, ""
+        self.frames, self.begun, self.told, self.now, self.bar = 0, time.monotonic(), 0.0, "", None
 
     def begin(self, videos):
         self.sizes = {video.id: size_of(video.path) for video in videos}
@@ -40,7 +40,8 @@ class Shown(Progress):
         self.share = 0.0
 
     def close(self):
-        self.bar.close()
+        if self.bar:
+            self.bar.close()
 
     def _move(self, video, step: float) -> None:
         step = min(step, self.sizes[video.id] - self.share)
@@ -51,7 +52,7 @@ class Shown(Progress):
         if self.bar.disable and time.monotonic() - self.told > LINE_EVERY:
             self.told = time.monotonic()
             spent = self.told - self.begun
-            left = f", about {spent * (self.total / self.past - 1) / 60:.0f} min left" if self.past else ""
+            left = f", about {max(0, spent * (self.total / self.past - 1) / 60):.0f} min left" if self.past else ""
             self._line(f"{self.now}, {self.frames} frames, {self.frames / spent:.0f} frames/s{left}")
 
     def _line(self, text: str) -> None:

@@ -44,12 +44,14 @@ class Work:
         return preset or here[0]
 
     def remember(self, videos: list[Video]) -> None:
-        """Add videos to the catalogue; what is said of one now replaces what was said of it before."""
+        """Add videos to the catalogue; what is said of one now replaces what was said before, but saying nothing does not."""
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".catalogue.lock"):
             before = read_labels(self.catalogue) if self.catalogue.exists() else []
             part = self.root / ".catalogue.part"
-            write_labels(part, ({video.id: video for video in [*before, *videos]}).values())
+            known = {video.id: video for video in before}
+            known |= {video.id: video for video in videos if video.label is not None or video.id not in known}
+            write_labels(part, known.values())
             os.replace(part, self.catalogue)
 
     def new_run(self) -> Path:

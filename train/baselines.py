@@ -36,7 +36,7 @@ class FeatureMagnitude(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Scored:
-        x = features.mT
+        x = features.mT * features.shape[-1] ** 0.5  # entries of order 1, as of published features
         near = self.near(x)
         related = (self.query(near).mT @ self.key(near) / len(self.key.weight) ** 0.5).softmax(-1)
         everywhere = near + self.value(near) @ related.mT

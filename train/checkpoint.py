@@ -61,7 +61,9 @@ class Trained:
             model = build(len(mean), settings)
             model.load_state_dict(content["model"])
         except FileNotFoundError:
-            raise UserError(path, "does not exist", "run `pipeline train` first") from None
+            raise UserError(
+                path, "does not exist", "run `pipeline train` first, or name another run with --run"
+            ) from None
         except Exception as error:  # torch.load raises many kinds for files that are none of its own
             reason = " ".join(str(error).split())[:120]
             raise UserError(path, f"is not a checkpoint of this program ({reason})", "train again") from None
