@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import UserError, few
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv"}  # fmt: skip
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
@@ -245,6 +245,5 @@ def with_labels(videos: list[Video], labelled: list[Video], source) -> list[Vide
         else:
             known[id] = entry
     if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise UserError(source, f"names videos that are not there: {', '.join(missing[:5])}{more}", "remove the rows or add the files")  # fmt: skip
+        raise UserError(source, f"names videos that are not there: {few(missing)}", "remove the rows or add the files")  # fmt: skip
     return [replace(known[v.id], id=v.id, path=v.path) if v.id in known else v for v in videos]

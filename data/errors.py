@@ -1,6 +1,11 @@
 """Errors that a user can mend: shown as one line, without a traceback."""
 
 
+def few(names: list[str]) -> str:
+    """The first five names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 class UserError(Exception):
     """What is wrong with `subject` (a file, a flag) and how to mend it."""
 

@@ -102,9 +102,9 @@ class Store:
         Raises:
             UserError: as `attributes`, or the files were not all made alike.
         """
-        for id in ids:
-            mine, first = (self.attributes(i)["fingerprint"] for i in (id, ids[0]))
-            refuse_mixture(self.path(id), mine, first, self.path(ids[0]))
+        made = [self.attributes(id)["fingerprint"] for id in ids]
+        for id, mine in zip(ids, made):
+            refuse_mixture(self.path(id), mine, made[0], self.path(ids[0]))
         return _ReadWhenAsked(self, ids)
 
     def _open(self, id: str, take):

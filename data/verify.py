@@ -33,10 +33,11 @@ def verify(root: Path) -> tuple[list[str], bool]:
     Raises:
         UserError: no videos, or an annotation that cannot be read.
     """
+    lists = {name: entries for name, listed in LISTED.items() if (entries := listed(root)) is not None}
     try:
         found = find_videos(root)
     except UserError:
-        if not any(listed(root) for listed in LISTED.values()):
+        if not any(lists.values()):
             raise
         found = []
     videos, source = label(found, root)
@@ -55,10 +56,7 @@ def verify(root: Path) -> tuple[list[str], bool]:
             lines.append(f"  {video.path}: {number} frames; its labels speak of {_spoken(video)}")
     lines.append(f"  {sum(frames.values())} frames (packets of the files; `extract` counts what decodes), {positives(videos)} positive")  # fmt: skip
 
-    for name, listed in LISTED.items():
-        entries = listed(root)
-        if entries is None:
-            continue
+    for name, entries in lists.items():
         here = {Path(video.id).name for video in videos}
         missing = [entry.id for entry in entries if entry.id not in here]
         if missing:

@@ -39,9 +39,8 @@ def evaluate(scored: list[ScoredVideo], intervals: Collection[str] = tuple(METRI
     for name in METRICS:
         metric = _FUNCTIONS[name]
         value = metric(scored)
-        resampled = (
-            [metric([scored[i] for i in draw]) for draw in draws if name in intervals] if value is not None else []
-        )
+        wanted = draws if value is not None and name in intervals else []
+        resampled = [metric([scored[i] for i in draw]) for draw in wanted]
         resampled = [v for v in resampled if v is not None]
         low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
         result[name] = {"value": value, "low": low, "high": high}

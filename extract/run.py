@@ -93,7 +93,8 @@ class Extraction:
             UserError: the store is of another kind, or cannot be written; bf16 changes the features.
         """
         progress, outcome = progress or Progress(), Outcome()
-        todo = [video for video in videos if not self._settled(video, outcome)]
+        quarantine = self._read_quarantine()
+        todo = [video for video in videos if not self._settled(video, outcome, quarantine)]
         progress.begin(todo)
         try:
             while todo:
@@ -106,12 +107,12 @@ class Extraction:
                 lock.release()
         return outcome
 
-    def _settled(self, video: Video, outcome: Outcome) -> bool:
+    def _settled(self, video: Video, outcome: Outcome, quarantine: dict[tuple[str, ...], str]) -> bool:
         """Whether nothing is to be done, the features or the reason against them being there."""
         if self._has(video):
             outcome.present.append(video.id)
             return True
-        if known := self._read_quarantine().get(self._case(video)):
+        if known := quarantine.get(self._case(video)):
             outcome.failed[video.id] = known
             return True
         return False
@@ -130,7 +131,7 @@ class Extraction:
             except Timeout:
                 busy.append(video)
                 continue
-            if self._settled(video, outcome):
+            if self._settled(video, outcome, self._read_quarantine()):
                 lock.release()
                 continue
             self.locks[place] = lock

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.catalogue import Video, in_frames, read_labels, write_labels
-from data.errors import UserError
+from data.errors import UserError, few
 from data.layouts import label, read_catalogue
 from data.settings import record
 from data.store import Store
@@ -265,10 +265,6 @@ def tell_unlabelled(videos: list[Video]) -> None:
     unknown = [video.id for video in videos if video.label is None]
     if unknown and len(unknown) < len(videos):
         print(f"note: no label for {few(unknown)}; neither trained nor tested on: add them to the labels")
-
-
-def few(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def verify(folder: str) -> int:

@@ -72,6 +72,9 @@ static inline void own(REAL *restrict out, const Point *q, const Point *k, const
     }
 }
 
+/* columns of the block at c that the map has */
+static inline int width_at(long c, long C) { return c >= C ? 0 : C - c < BLOCK ? C - c : BLOCK; }
+
 static void coefficients(REAL (*block)[BLOCK], const REAL *columns, int count, size_t step, int width) {
     for (int a = 0; a < count; a++) load(block[a], columns + a * step, width);
 }
@@ -79,7 +82,7 @@ static void coefficients(REAL (*block)[BLOCK], const REAL *columns, int count, s
 /* The k-th place of a group: columns c to c + BLOCK of the row at `start`; past the map's edge v is 0. */
 static inline void place(Point *p, REAL (*v)[GROUP][BLOCK], long k, long V, const REAL *f, const REAL *const *values,
                          size_t start, long c, long C, REAL kept, const REAL *circle) {
-    int width = c >= C ? 0 : C - c < BLOCK ? C - c : BLOCK;
+    int width = width_at(c, C);
     REAL at[BLOCK];
     load(at, f + start + c, width);
     point(p, at, circle);
@@ -115,7 +118,7 @@ void moments(long B, long N, long C, const REAL *f, const REAL *circle, long V, 
     for (long b = 0; b < B; b++)
         for (long block = 0; block < blocks; block++) {
             long c = block * BLOCK;
-            int width = C - c < BLOCK ? C - c : BLOCK;
+            int width = width_at(c, C);
             double total[2 * M][BLOCK] = {{0}};
             REAL acc[2 * M][BLOCK];
             for (long n = 0; n < N; n += GROUP) {
@@ -143,7 +146,7 @@ void sums(long B, long N, long C, const REAL *f, const REAL *circles, const REAL
     for (long b = 0; b < B; b++)
         for (long block = 0; block < blocks; block++) {
             long c = block * BLOCK;
-            int width = C - c < BLOCK ? C - c : BLOCK;
+            int width = width_at(c, C);
             REAL column[2 * M][BLOCK];
             for (long i = 0; i < V; i++) coefficients(column + i * M, columns + (i * M * B + b) * C + c, M, B * C, width);
             for (long n = 0; n < N; n++) {
@@ -174,7 +177,7 @@ void slopes(long B, long N, long C, const REAL *f, const REAL *circles, const RE
     for (long b = 0; b < B; b++)
         for (long block = 0; block < blocks; block++) {
             long c = block * BLOCK;
-            int width = C - c < BLOCK ? C - c : BLOCK;
+            int width = width_at(c, C);
             double *total = totals + (b * blocks + block) * 10;
             REAL to_query[2 * M][BLOCK], to_key[4 * M][BLOCK];
             for (long i = 0; i < V; i++) {
