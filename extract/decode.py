@@ -1,7 +1,8 @@
 """From a file to RGB frames at native size: decord and PyAV behind one interface, and folders of images.
 
 decord is silently wrong on some files (frames lost and repeated in MPEG-TS and under edit lists) and stops at the first corrupt packet.
-`auto` reads the packets' time stamps first and leaves such files to PyAV, which is right on all that we tested.
+`auto` reads the packets' time stamps first and leaves such files to PyAV, which is right on all that we tested; so it does with long
+ones, since decord's memory grows with their length (a minute of 1080p took 6.7 GB, PyAV 0.4 GB).
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image, UnidentifiedImageError
 
 from data.catalogue import IMAGE_SUFFIXES
@@ -23,6 +25,7 @@ except ImportError:  # no wheels for this platform, such as aarch64
 DECODERS = ("auto", "decord", "av")
 CHUNK = 16  # frames handed on at a time
 SIGN_OF_LIFE = 5000  # packets
+DECORD_HOLDS = 2**29  # bytes of frames that a file given to decord may have: it reads ahead without bound
 
 
 class Undecodable(Exception):
@@ -77,6 +80,7 @@ def _survey(path: Path, alive: Callable[[], None]) -> tuple[str, int]:
     with _container(path) as container:
         if container.format.name == "mpegts":
             return "MPEG-TS", 0
+        size = 3 * container.streams.video[0].width * container.streams.video[0].height
         stamps = []
         for packet in _demux(container):
             if not packet.size:
@@ -90,6 +94,8 @@ def _survey(path: Path, alive: Callable[[], None]) -> tuple[str, int]:
                 alive()
         if None in stamps or len(set(stamps)) < len(stamps):
             return "time stamps missing or repeated", 0
+        if len(stamps) * size > DECORD_HOLDS:
+            return "too long for the memory that decord takes", 0
         return "", len(stamps)
 
 
@@ -122,6 +128,7 @@ def _open_av(path: Path) -> Source:
     stream.thread_type = "AUTO"
 
     def frames():
+        to_rgb = VideoReformatter()  # one for all frames: making one takes longer than a small frame
         with container:
             chunk, size = [], None
             for packet in _demux(container):
@@ -132,7 +139,7 @@ def _open_av(path: Path) -> Source:
                     continue
                 for frame in decoded:
                     size = size or (frame.width, frame.height)  # a later change of size is scaled back to the first
-                    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
+                    image = to_rgb.reformat(frame, *size, format="rgb24").to_ndarray()
                     chunk.append(np.rot90(image, frame.rotation // 90) if frame.rotation else image)
                     if len(chunk) == CHUNK:
                         yield np.stack(chunk)

@@ -1,5 +1,6 @@
 """Small real videos and stores that the tests make themselves."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -28,14 +29,25 @@ def moving_square(number: int, width: int = 96, height: int = 64) -> np.ndarray:
 
 
 def write_video(
-    path: Path, frames: int = 40, size=(96, 64), codec="libx264", pixel="yuv420p", options=None, **container
+    path: Path,
+    frames: int = 40,
+    size=(96, 64),
+    codec="libx264",
+    pixel="yuv420p",
+    options=None,
+    stamps=None,
+    **container,
 ):
+    """A real video file of `moving_square`; `stamps` are times of its frames, in tenths of a second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", **container) as file:
         stream = file.add_stream(codec, rate=10, options={"g": "12", **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *size, pixel
         for number in range(frames):
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(moving_square(number, *size), format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(moving_square(number, *size), format="rgb24")
+            if stamps:
+                frame.pts, frame.time_base = stamps[number], Fraction(1, 10)
+            file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
 

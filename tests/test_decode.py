@@ -2,6 +2,7 @@
 
 import csv
 import multiprocessing
+import struct
 import sys
 
 import av
@@ -52,6 +53,86 @@ def test_truncated_file_gives_what_is_there(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     frames, _ = frames_of(path)
     assert 50 < len(frames) < 200
+
+
+def shows(frames, numbers):
+    """Whether these are the encoded frames of these numbers, in this order."""
+    height, width = frames.shape[1:3]
+    expected = np.stack([moving_square(number, width, height) for number in numbers])
+    return frames.shape == expected.shape and (np.abs(frames - expected.astype(int)).mean((1, 2, 3)) < 12).all()
+
+
+@pytest.mark.parametrize("decoder", ["auto", "av"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("b-frames.mp4", {"options": {"bf": "3"}}),
+        ("odd.mkv", {"size": (97, 65), "pixel": "yuv444p"}),
+        ("10-bit.mp4", {"pixel": "yuv420p10le"}),
+        ("interlaced.mp4", {"options": {"x264-params": "tff=1"}}),
+        ("mpeg4.avi", {"codec": "mpeg4", "options": {"q": "2"}}),
+        ("single.mp4", {"frames": 1}),
+        ("short.mp4", {"frames": 5}),
+        ("irregular.mp4", {"stamps": [number + number**2 // 20 for number in range(40)]}),
+    ],
+)
+def test_every_frame_once_and_in_order(tmp_path, decoder, name, options):
+    frames, _ = frames_of(write_video(tmp_path / name, **options), decoder)
+    assert shows(frames, range(options.get("frames", 40)))
+
+
+def patch(path, box, offset, form, change):
+    """Changes the numbers of the struct format `form` in an MP4 file, `offset` bytes into each box of that name."""
+    content = bytearray(path.read_bytes())
+    place = content.find(box)
+    while place >= 0:
+        numbers = struct.unpack_from(form, content, place + 4 + offset)
+        struct.pack_into(form, content, place + 4 + offset, *change(numbers))
+        place = content.find(box, place + 4)
+    path.write_bytes(content)
+
+
+@needs_decord
+@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
+def test_decoders_turn_frames_as_the_file_says(tmp_path, matrix, turns):
+    path = write_video(tmp_path / "v.mp4", 20)
+    plain = frames_of(path, "av")[0]
+    a, b, c, d = (65536 * x for x in matrix)
+    patch(path, b"tkhd", 40, ">9i", lambda old: (a, b, 0, c, d, 0, 0, 0, 2**30))
+    for decoder in ("av", "decord"):
+        assert np.array_equal(frames_of(path, decoder)[0], np.rot90(plain, turns, (1, 2)))
+
+
+def test_auto_leaves_edit_lists_to_pyav(tmp_path):
+    path = write_video(tmp_path / "v.mp4", 40)
+    with av.open(str(path)) as file:
+        step = int(1 / file.streams.video[0].average_rate / file.streams.video[0].time_base)
+    patch(path, b"elst", 12, ">i", lambda start: (start[0] + 10 * step,))
+    frames, source = frames_of(path)
+    assert source.decoder.startswith("av") and "edit list" in source.decoder
+    assert shows(frames, range(10, 40))
+
+
+def test_what_comes_after_corrupt_packets_is_decoded(tmp_path):
+    path = write_video(tmp_path / "v.mp4", 120)
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(file.streams.video[0]) if packet.size]
+        places = [(packet.pos, packet.size) for packet in packets[50:54]]
+    content = bytearray(path.read_bytes())
+    for start, size in places:
+        content[start : start + size] = b"\xff" * size
+    path.write_bytes(content)
+    frames, source = frames_of(path, "av")
+    assert source.skipped > 0 and 100 < len(frames) < 120
+    assert shows(frames[:45], range(45)) and shows(frames[-45:], range(75, 120))
+
+
+def test_auto_leaves_long_videos_to_pyav(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.mp4")
+    monkeypatch.setattr(decode, "DECORD_HOLDS", 39 * 96 * 64 * 3)
+    frames, source = frames_of(path)
+    assert source.decoder.startswith("av") and "memory" in source.decoder
+    assert shows(frames, range(40))
 
 
 @pytest.mark.parametrize(
