@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from data.bags import CLIP
 from data.errors import UserError
-from extract.backbones import c3d, i3d
+from extract.backbones import c3d, i3d, resnet
 from extract.backbones.frames import AppearanceAndMotion
 from extract.clips import TAILS
 from extract.preprocess import View
@@ -179,6 +179,14 @@ PRESETS: dict[str, Callable[[], Preset]] = {
         View(**KINETICS, resize=256, crop=224),
         Weights("https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth"),
         rename=_in_network,
+    ),
+    "i3d-r50-nonlocal": lambda: Preset(
+        "i3d-r50-nonlocal",
+        resnet.NonLocalI3D,
+        "mean after layer4",
+        resnet.WIDTH,
+        View(**KINETICS, resize=256, crop=224, ten_crop=True, antialias=True, rounded=True),
+        Weights(),
     ),
     "efficientnet-lite0": lambda: Preset(
         "efficientnet-lite0",

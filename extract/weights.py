@@ -40,6 +40,8 @@ def fetch(weights: Weights) -> Path:
     if weights.file:
         check(weights.file, weights)
         return weights.file
+    if not weights.url:
+        raise UserError("the weights", "are not published in PyTorch's form", OTHERWISE)
     path = cache_folder() / weights.url.rsplit("/", 1)[-1]
     if not path.exists():
         part = path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -15,7 +15,7 @@ from data.catalogue import find_videos
 from data.errors import UserError
 from data.store import Store
 from extract import weights
-from extract.backbones import c3d, i3d
+from extract.backbones import c3d, i3d, resnet
 from extract.clips import to_clips
 from extract.decode import open_video
 from extract.fold import NORMS, channels_last, fold
@@ -151,6 +151,38 @@ def test_c3d_loads_both_public_namings():
         other[name] = value
     assert "backbone.conv3b.conv.weight" in other
     assert c3d.from_public(other).keys() == state.keys()
+
+
+def test_nonlocal_i3d_has_the_public_names_and_size():
+    state = resnet.NonLocalI3D().state_dict()
+    assert {"conv1.weight", "layer1.0.downsample.1.bias", "layer4.2.bn3.running_mean", "fc.weight"} <= state.keys()
+    attending = sorted({key.split(".nl.")[0] for key in state if ".nl." in key})
+    assert attending == ["layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5"]
+    assert {key.removeprefix("layer2.1.nl.") for key in state if key.startswith("layer2.1.nl.")} >= {
+        "theta.weight", "phi.bias", "g.weight", "out.weight", "bn.running_var",
+    }  # fmt: skip
+    assert sum(v.numel() for k, v in state.items() if "running" not in k and "num_" not in k) == 35_401_936
+
+
+def test_non_local_attention_by_hand():
+    torch.manual_seed(0)
+    block = resnet.NonLocal(4).eval()
+    x = torch.rand(1, 4, 2, 4, 6)
+    with torch.inference_mode():
+        found = block(x)
+        pooled = torch.nn.functional.max_pool3d(x, (1, 2, 2))
+        for t, h, w in ((0, 0, 0), (1, 3, 5)):
+            query = block.theta(x)[0, :, t, h, w]
+            scores = torch.einsum("c,cthw->thw", query, block.phi(pooled)[0]) / 2**0.5
+            weights = scores.flatten().softmax(0).view_as(scores)
+            attended = (block.g(pooled)[0] * weights).sum((1, 2, 3))
+            expected = x[0, :, t, h, w] + block.bn(block.out(attended.view(1, 2, 1, 1, 1))).flatten()
+            torch.testing.assert_close(found[0, :, t, h, w], expected)
+
+
+def test_weights_that_nobody_publishes_name_what_to_do():
+    with pytest.raises(UserError, match=r"not published.*--weights FILE"):
+        PRESETS["i3d-r50-nonlocal"]().load()
 
 
 def test_weights_of_another_network(tmp_path):

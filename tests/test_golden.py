@@ -1,0 +1,64 @@
+"""Golden vectors: what each preset makes of one generated clip with seeded weights, so that no drift goes unseen.
+
+A change that is meant to alter features writes them anew with `python -m tests.test_golden`, and says why in its message.
+"""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from extract.fold import channels_last, fold
+from extract.presets import PRESETS
+from tests.conftest import moving_square
+
+GOLDEN = Path(__file__).with_name("golden.json")
+SHOWN = 16  # numbers kept of each vector, evenly spaced
+
+
+def seeded(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with weights that depend on nothing but their names and shapes."""
+    state = {}
+    for name, tensor in network.state_dict().items():
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        if not tensor.is_floating_point():
+            state[name] = tensor
+        elif tensor.dim() > 1:
+            state[name] = rng.normal(0, tensor[0].numel() ** -0.5, tensor.shape)
+        elif name.endswith(("running_var", "weight")):
+            state[name] = rng.uniform(0.8, 1.2, tensor.shape)
+        else:
+            state[name] = rng.uniform(-0.1, 0.1, tensor.shape)
+    network.load_state_dict({name: torch.as_tensor(value, dtype=network.state_dict()[name].dtype) for name, value in state.items()})  # fmt: skip
+    return network.eval()
+
+
+@torch.inference_mode()
+def vectors(name: str) -> np.ndarray:
+    """(crops, SHOWN) of the preset's features; of ten crops, the first and the last."""
+    preset = PRESETS[name]()
+    clip = torch.from_numpy(np.stack([moving_square(number, 160, 120) for number in range(16)]))
+    shown = preset.view(clip)
+    features = channels_last(fold(seeded(preset.build())))(shown[[0, -1]] if len(shown) > 1 else shown)
+    return features[:, np.linspace(0, preset.width - 1, SHOWN).astype(int)].double().numpy()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_features_are_those_that_were_stored(name):
+    stored = np.array(json.loads(GOLDEN.read_text())[name])
+    found = vectors(name)
+    assert found.shape == stored.shape
+    assert np.linalg.norm(found - stored) < 1e-4 * np.linalg.norm(stored)
+
+
+def test_no_two_presets_give_the_same():
+    stored = [np.array(value) for value in json.loads(GOLDEN.read_text()).values()]
+    assert all(np.linalg.norm(value) > 1e-3 and len(np.unique(value)) > SHOWN / 2 for value in stored)
+
+
+if __name__ == "__main__":
+    found = {name: [[float(f"{x:.7g}") for x in row] for row in vectors(name)] for name in PRESETS}
+    GOLDEN.write_text(json.dumps(found, indent=1) + "\n")
