@@ -59,15 +59,19 @@ static inline void horner(REAL *restrict out, const Point *restrict p, const REA
     }
 }
 
+#define LAST (sizeof(REAL) == 4 ? 11 : 18)
+static const REAL TAYLOR[] = {1, 1, 1 / 2., 1 / 6., 1 / 24., 1 / 120., 1 / 720., 1 / 5040., 1 / 40320., 1 / 362880., 1 / 3628800., 1 / 39916800.,
+    1 / 479001600., 1 / 6227020800., 1 / 87178291200., 1 / 1307674368000., 1 / 20922789888000., 1 / 355687428096000., 1 / 6402373705728000.};
+
 /* exp(score) of a position with itself; |score| <= 1, so Taylor's series to 1e-9 (float) and 1e-17 (double) */
 static inline void own(REAL *restrict out, const Point *q, const Point *k, const REAL *axes) {
     REAL a0 = axes[0], a1 = axes[1], a2 = axes[2], a3 = axes[3];
 #pragma omp simd
     EACH {
         REAL score = q->cos[j] * (a0 * k->cos[j] + a1 * k->sin[j]) + q->sin[j] * (a2 * k->cos[j] + a3 * k->sin[j]);
-        REAL sum = 1;
+        REAL sum = TAYLOR[LAST];
 #pragma GCC unroll 32
-        for (int a = sizeof(REAL) == 4 ? 11 : 18; a > 0; a--) sum = 1 + sum * score * ((REAL)1 / a);
+        for (int a = LAST - 1; a >= 0; a--) sum = sum * score + TAYLOR[a];
         out[j] = sum;
     }
 }
@@ -75,8 +79,19 @@ static inline void own(REAL *restrict out, const Point *q, const Point *k, const
 /* columns of the block at c that the map has */
 static inline int width_at(long c, long C) { return c >= C ? 0 : C - c < BLOCK ? C - c : BLOCK; }
 
-static void coefficients(REAL (*block)[BLOCK], const REAL *columns, int count, size_t step, int width) {
-    for (int a = 0; a < count; a++) load(block[a], columns + a * step, width);
+/* block[a] = sum over m of kernel[a, m] moments[m]: a block of columns' coefficients, `count` of them */
+static void coefficients(REAL (*restrict block)[BLOCK], const REAL *restrict kernel, int count,
+                         const REAL *restrict moments, size_t step, int width) {
+    REAL of_m[M][BLOCK];
+    for (int m = 0; m < M; m++) load(of_m[m], moments + m * step, width);
+    for (int a = 0; a < count; a++)
+#pragma omp simd
+        EACH {
+            REAL sum = 0;
+#pragma GCC unroll 32
+            for (int m = 0; m < M; m++) sum += kernel[a * M + m] * of_m[m][j];
+            block[a][j] = sum;
+        }
 }
 
 /* The k-th place of a group: columns c to c + BLOCK of the row at `start`; past the map's edge v is 0. */
@@ -138,9 +153,9 @@ void moments(long B, long N, long C, const REAL *f, const REAL *circle, long V, 
         }
 }
 
-/* S[v] (B, N, C) from rows (V, M, B, N) and columns (V, M, B, C), the moments of the keys times the kernel */
-void sums(long B, long N, long C, const REAL *f, const REAL *circles, const REAL *axes, long V,
-          const REAL *const *values, const REAL *rows, const REAL *columns, REAL *const *out, int threads) {
+/* S[v] (B, N, C) from the kernel times the moments of the rows (V, M, B, N), and from those of the columns (V, M, B, C) */
+void sums(long B, long N, long C, const REAL *f, const REAL *circles, const REAL *axes, long V, const REAL *const *values,
+          const REAL *kernel, const REAL *rows, const REAL *columns, REAL *const *out, int threads) {
     long blocks = (C + BLOCK - 1) / BLOCK;
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (long b = 0; b < B; b++)
@@ -148,7 +163,7 @@ void sums(long B, long N, long C, const REAL *f, const REAL *circles, const REAL
             long c = block * BLOCK;
             int width = width_at(c, C);
             REAL column[2 * M][BLOCK];
-            for (long i = 0; i < V; i++) coefficients(column + i * M, columns + (i * M * B + b) * C + c, M, B * C, width);
+            for (long i = 0; i < V; i++) coefficients(column + i * M, kernel, M, columns + (i * M * B + b) * C + c, B * C, width);
             for (long n = 0; n < N; n++) {
                 REAL at[BLOCK], self[BLOCK], v[BLOCK], sum[BLOCK];
                 Point query, key;
@@ -167,11 +182,11 @@ void sums(long B, long N, long C, const REAL *f, const REAL *circles, const REAL
 }
 
 /* Gradients of the features d_f (all but those through v), of each v (NULL where v is), and of circles and axes:
-   totals (B, blocks, 10). Coefficients of queries (V, M, ..), of keys (V, 2 M, ..): of the sum, then of its derivative. */
+   totals (B, blocks, 10). Kernels and rows of queries have M coefficients, those of keys 2 M: of the sum, then of its derivative. */
 void slopes(long B, long N, long C, const REAL *f, const REAL *circles, const REAL *axes, long V,
-            const REAL *const *values, const REAL *const *grads, const REAL *keep, const REAL *query_rows,
-            const REAL *query_columns, const REAL *key_rows, const REAL *key_columns, REAL *d_f, REAL *const *d_values,
-            double *totals, int threads) {
+            const REAL *const *values, const REAL *const *grads, const REAL *keep, const REAL *query_kernel,
+            const REAL *query_rows, const REAL *query_columns, const REAL *key_kernel, const REAL *key_rows,
+            const REAL *key_columns, REAL *d_f, REAL *const *d_values, double *totals, int threads) {
     long blocks = (C + BLOCK - 1) / BLOCK;
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (long b = 0; b < B; b++)
@@ -181,8 +196,8 @@ void slopes(long B, long N, long C, const REAL *f, const REAL *circles, const RE
             double *total = totals + (b * blocks + block) * 10;
             REAL to_query[2 * M][BLOCK], to_key[4 * M][BLOCK];
             for (long i = 0; i < V; i++) {
-                coefficients(to_query + i * M, query_columns + (i * M * B + b) * C + c, M, B * C, width);
-                coefficients(to_key + 2 * i * M, key_columns + (2 * i * M * B + b) * C + c, 2 * M, B * C, width);
+                coefficients(to_query + i * M, query_kernel, M, query_columns + (i * M * B + b) * C + c, B * C, width);
+                coefficients(to_key + 2 * i * M, key_kernel, 2 * M, key_columns + (i * M * B + b) * C + c, B * C, width);
             }
             for (long n = 0; n < N; n++) {
                 REAL at[BLOCK], self[BLOCK], v[BLOCK], g[BLOCK], sum[BLOCK], d_self[BLOCK] = {0};

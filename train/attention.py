@@ -116,52 +116,66 @@ class SpatialTemporalAttention(nn.Module):
 
 
 class _Step(torch.autograd.Function):
-    """One step of eq. 1-3. It keeps only its input; the backward pass computes the sums anew."""
+    """One step of eq. 1-3. For the backward pass it keeps its input, and two maps and the moments that it had anyway."""
 
     @staticmethod
     def forward(ctx, features, keep, circles, axes, kernel, normalize, in_c):
-        ctx.save_for_backward(features, keep, circles, axes, kernel)
         ctx.literal, ctx.in_c = normalize == "queries", in_c
-        return _attend(features, _Cross(keep, circles, axes, kernel, in_c), ctx.literal)
+        out, found = (_attend_literally if ctx.literal else _attend)(
+            features, _Cross(keep, circles, axes, kernel, in_c)
+        )
+        ctx.save_for_backward(features, keep, circles, axes, kernel, *found)
+        return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        features, *rest = ctx.saved_tensors
-        d_features, d_cross = _attend_backward(features, grad, _Cross(*rest, ctx.in_c), ctx.literal)
+        features, *cross, first, second, rows, columns = ctx.saved_tensors
+        derive = _attend_literally_backward if ctx.literal else _attend_backward
+        found = (first, second, (rows, columns))
+        d_features, d_cross = derive(features, grad, _Cross(*cross, ctx.in_c), *found)
         return d_features, None, *d_cross, None, None
 
 
-def _attend(features: Tensor, cross: _Cross, literal: bool) -> Tensor:
-    if literal:
-        (normalizer,) = cross.transposed().sums(features, (None,))
-        _keep_finite(normalizer, cross.keep)
-        (attention,) = cross.sums(features, (features / normalizer,))
-    else:
-        attention, denominator = cross.sums(features, (features, None))
-        attention /= _keep_finite(denominator, cross.keep)
+def _attend(features: Tensor, cross: _Cross) -> tuple[Tensor, tuple]:
+    """F~, and what its gradient is made of: the attention part, its denominator, the moments of the keys."""
+    moments = cross.moments(features, (features, None))
+    attention, denominator = cross.sums(features, (features, None), moments)
+    attention /= _keep_finite(denominator, cross.keep)
     if cross.keep is not None:
         attention *= cross.keep
-    return attention.add_(features)
+    return attention + features, (attention, denominator, *moments)
 
 
-def _attend_backward(features: Tensor, grad: Tensor, cross: _Cross, literal: bool):
-    given = grad if cross.keep is None else grad * cross.keep
-    if literal:
-        (normalizer,) = cross.transposed().sums(features, (None,))
-        value = features / _keep_finite(normalizer, cross.keep)
-        d_features, (d_value,), d_cross = cross.backward(features, (value,), (given,))
-        d_value /= normalizer
-        d_through, _, d_back = cross.transposed().backward(features, (None,), (-d_value * value,))
-        d_features += d_through
-        d_cross = [a + b for a, b in zip(d_cross, (d_back[0].flip(0), d_back[1].T, d_back[2].T))]
-    else:
-        slope, denominator = cross.sums(features, (features, None))
-        given = given / _keep_finite(denominator, cross.keep)
-        slope.mul_(given).div_(denominator).neg_()
-        del denominator
-        d_features, (d_value, _), d_cross = cross.backward(features, (features, None), (given, slope))
+def _attend_backward(features: Tensor, grad: Tensor, cross: _Cross, attention, denominator, moments):
+    given = grad / denominator
+    if cross.keep is not None:
+        given *= cross.keep
+    slope = (given * attention).neg_()
+    d_features, (d_value, _), d_cross = cross.backward(features, (features, None), (given, slope), moments)
     return d_features.add_(d_value).add_(grad), d_cross
+
+
+def _attend_literally(features: Tensor, cross: _Cross) -> tuple[Tensor, tuple]:
+    """F~, and what its gradient is made of: F divided by each key's normalizer, that, and the moments of the keys."""
+    back = cross.transposed()
+    (normalizer,) = back.sums(features, (None,), back.moments(features, (None,)))
+    value = features / _keep_finite(normalizer, cross.keep)
+    moments = cross.moments(features, (value,))
+    (attention,) = cross.sums(features, (value,), moments)
+    if cross.keep is not None:
+        attention *= cross.keep
+    return attention.add_(features), (value, normalizer, *moments)
+
+
+def _attend_literally_backward(features: Tensor, grad: Tensor, cross: _Cross, value, normalizer, moments):
+    given = grad if cross.keep is None else grad * cross.keep
+    d_features, (d_value,), d_cross = cross.backward(features, (value,), (given,), moments)
+    d_value /= normalizer
+    back = cross.transposed()
+    d_through, _, d_back = back.backward(features, (None,), (-d_value * value,), back.moments(features, (None,)))
+    d_cross = [a + b for a, b in zip(d_cross, (d_back[0].flip(0), d_back[1].T, d_back[2].T))]
+    return d_features.add_(d_through).add_(d_value).add_(grad), d_cross
 
 
 def _keep_finite(denominator: Tensor, keep: Tensor | None) -> Tensor:
@@ -186,8 +200,9 @@ class _Cross(NamedTuple):
     def degree(self) -> int:
         return len(self.kernel) // 2
 
-    def moments(self, features: Tensor, circle: Tensor, values: tuple) -> tuple[Tensor, Tensor]:
-        """Of every row (V, 2P + 1, B, N, 1) and of every column (V, 2P + 1, B, 1, C)."""
+    def moments(self, features: Tensor, values: tuple) -> tuple[Tensor, Tensor]:
+        """Of the keys of every row (V, 2P + 1, B, N, 1) and of every column (V, 2P + 1, B, 1, C); v None stands for 1 everywhere."""
+        circle = self.circles[1]
         if self.in_c:
             return fused.moments(features, circle, values, self.keep, self.degree)
         bags, clips, width = features.shape
@@ -200,11 +215,11 @@ class _Cross(NamedTuple):
             columns[:, :, part[0]] += of_columns
         return rows, columns
 
-    def sums(self, features: Tensor, values: tuple) -> list[Tensor]:
-        """S[v], each (B, N, C), for each v of `values`; None stands for 1 everywhere."""
-        moments = _apply(self.kernel, self.moments(features, self.circles[1], values))
+    def sums(self, features: Tensor, values: tuple, moments: tuple[Tensor, Tensor]) -> list[Tensor]:
+        """S[v], each (B, N, C), for each v of `values`, from its moments."""
         if self.in_c:
-            return fused.sums(features, self.circles, self.axes, values, *moments, self.degree)
+            return fused.sums(features, self.circles, self.axes, values, self.kernel, moments, self.degree)
+        moments = _apply(self.kernel, moments)
         sums = [torch.empty_like(features) for _ in values]
         for part in _parts(features):
             query, key = (_point(features[part], circle) for circle in self.circles)
@@ -213,23 +228,20 @@ class _Cross(NamedTuple):
                 whole[part] = _evaluate(rows, columns, query) - _times(own, v)
         return sums
 
-    def backward(self, features: Tensor, values: tuple, grads: tuple):
+    def backward(self, features: Tensor, values: tuple, grads: tuple, of_keys: tuple[Tensor, Tensor]):
         """From the gradients of S[v]: that of the features (through both angles), of each v, and of (circles, B, K)."""
-        of_keys = self.moments(features, self.circles[1], values)
-        of_queries = self._replace(keep=None).moments(features, self.circles[0], grads)
-        d_kernel = sum(
-            q.transpose(0, 1).flatten(1) @ k.transpose(0, 1).flatten(1).T for q, k in zip(of_queries, of_keys)
-        )
+        of_queries = self.transposed()._replace(keep=None).moments(features, grads)
+        pairs = zip((m for side in of_queries for m in side), (m for side in of_keys for m in side))
+        d_kernel = sum(q.flatten(1) @ k.flatten(1).T for q, k in pairs)
         derive = _derivative(self.degree, self.kernel)
-        to_queries = _apply(derive @ self.kernel, of_keys)
-        del of_keys
-        to_keys = _apply(torch.cat([self.kernel.T, derive @ self.kernel.T]), of_queries)
-        del of_queries
+        to_queries = derive @ self.kernel, of_keys
+        to_keys = torch.cat([self.kernel.T, derive @ self.kernel.T]), of_queries
         if self.in_c:
             *found, d_circles, d_axes = fused.slopes(
                 features, self.circles, self.axes, values, grads, self.keep, to_queries, to_keys, self.degree
             )
             return *found, (d_circles, d_axes, d_kernel)
+        to_queries, to_keys = _apply(*to_queries), _apply(*to_keys)
         d_features = torch.empty_like(features)
         d_values = [None if v is None else torch.empty_like(features) for v in values]
         d_circles, d_axes = torch.zeros_like(self.circles), torch.zeros_like(self.axes)

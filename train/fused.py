@@ -32,24 +32,33 @@ def moments(features: Tensor, circle: Tensor, values: tuple, keep: Tensor | None
     return rows, columns
 
 
-def sums(features: Tensor, circles: Tensor, axes: Tensor, values: tuple, rows: Tensor, columns: Tensor, degree: int):
-    """S[v], each (B, N, C)."""
+def sums(features: Tensor, circles: Tensor, axes: Tensor, values: tuple, kernel: Tensor, moments: tuple, degree: int):
+    """S[v], each (B, N, C), from the kernel (M, M) and the moments of the keys."""
     out = tuple(torch.empty_like(features) for _ in values)
-    _call("sums", features, degree, circles, axes, values, rows, columns, out)
+    _call("sums", features, degree, circles, axes, values, *_coefficients(kernel, moments), out)
     return list(out)
 
 
-def slopes(features, circles, axes, values: tuple, grads: tuple, keep, of_queries: tuple, of_keys: tuple, degree: int):
-    """Gradients of the features, of each v (None where v is None), of the circles (2, 3) and of the axes (2, 2)."""
+def slopes(features, circles, axes, values: tuple, grads: tuple, keep, to_queries: tuple, to_keys: tuple, degree: int):
+    """Gradients of the features, of each v (None where v is None), of the circles (2, 3) and of the axes (2, 2).
+
+    Args:
+        to_queries, to_keys: a kernel (M, M), (2 M, M) and the moments that it meets.
+    """
     bags, _, width = features.shape
     d_features = torch.empty_like(features)
     d_values = tuple(None if v is None else torch.empty_like(features) for v in values)
     totals = torch.zeros(bags * width, 10, dtype=torch.float64)  # room for a block of columns or more in a row
-    _call(
-        "slopes", features, degree, circles, axes, values, grads, keep, *of_queries, *of_keys, d_features, d_values, totals
-    )  # fmt: skip
+    met = (*_coefficients(*to_queries), *_coefficients(*to_keys))
+    _call("slopes", features, degree, circles, axes, values, grads, keep, *met, d_features, d_values, totals)
     totals = totals.sum(0).to(features.dtype)
     return d_features, list(d_values), totals[:6].view(2, 3), totals[6:].view(2, 2)
+
+
+def _coefficients(kernel: Tensor, moments: tuple) -> tuple[Tensor, Tensor, Tensor]:
+    """The kernel, its product with the rows' moments, and the columns' moments, whose product is made block by block."""
+    rows, columns = moments
+    return kernel, torch.einsum("am,vm...->va...", kernel, rows), columns
 
 
 def _call(name: str, features: Tensor, degree: int, *arguments) -> None:
