@@ -12,3 +12,6 @@ class UserError(Exception):
     def __init__(self, subject, problem: str, mend: str):
         self.subject, self.problem, self.mend = str(subject), problem, mend
         super().__init__(f"{subject}: {problem}; {mend}")
+
+    def __reduce__(self):  # as it comes back from another process
+        return UserError, (self.subject, self.problem, self.mend)

@@ -36,6 +36,15 @@ class Outcome:
     clips: int = 0
     frames: int = 0
 
+    def add(self, other: "Outcome") -> None:
+        """What became of further videos."""
+        self.done += other.done
+        self.present += other.present
+        self.failed |= other.failed
+        self.damaged |= other.damaged
+        self.clips += other.clips
+        self.frames += other.frames
+
 
 class Progress:
     """What a run tells of itself; the command line shows it."""
@@ -70,13 +79,15 @@ class Extraction:
         weights_file: a checkpoint instead of the preset's published one.
 
     Raises:
-        UserError: no weights.
+        UserError: no weights, or bf16 on a CPU without instructions for it.
     """
 
     def __init__(
         self, preset: Preset, store: Store, settings: ExtractSettings, device, weights_file: Path | None = None
     ):
         self.preset, self.store, self.settings, self.device = preset, store, settings, torch.device(device)
+        if settings.precision == "bf16" and not has_bf16(self.device):
+            raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
         self.backbone = channels_last(fold(backbone)).to(self.device)
@@ -93,8 +104,7 @@ class Extraction:
             UserError: the store is of another kind, or cannot be written; bf16 changes the features.
         """
         progress, outcome = progress or Progress(), Outcome()
-        quarantine = self._read_quarantine()
-        todo = [video for video in videos if not self._settled(video, outcome, quarantine)]
+        todo = self.unsettled(videos, outcome)
         progress.begin(todo)
         try:
             while todo:
@@ -106,6 +116,11 @@ class Extraction:
             for lock in self.locks.values():
                 lock.release()
         return outcome
+
+    def unsettled(self, videos: list[Video], outcome: Outcome) -> list[Video]:
+        """Those of `videos` that are to be done; `outcome` is told of the others."""
+        quarantine = self._read_quarantine()
+        return [video for video in videos if not self._settled(video, outcome, quarantine)]
 
     def _settled(self, video: Video, outcome: Outcome, quarantine: dict[tuple[str, ...], str]) -> bool:
         """Whether nothing is to be done, the features or the reason against them being there."""
@@ -158,7 +173,7 @@ class Extraction:
                 case Failed():
                     begun.pop(event.index, None)
                     outcome.failed[video.id] = event.reason
-                    self._quarantine(video, event.reason)
+                    self.quarantine(video, event.reason)
                     self.locks.pop(event.index).release()
                     progress.read(video)
                     progress.failed(video, event.reason)
@@ -175,7 +190,7 @@ class Extraction:
             video, source = todo[index], todo[index].path
             self.store.write(
                 video.id,
-                np.stack(features.vectors),
+                np.frombuffer(features.vectors, np.float32).reshape(features.clips, self.preset.view.crops, -1),
                 features.frames,
                 self.fingerprint,
                 decoder=begin.decoder,
@@ -185,12 +200,12 @@ class Extraction:
                 source=str(source.resolve()),
                 source_size=size_of(source),
             )
-            self._quarantine(video, None)
+            self.quarantine(video, None)
             self.locks.pop(index).release()
             outcome.done.append(video.id)
             if features.complete.skipped:
                 outcome.damaged[video.id] = f"{features.complete.skipped} packets could not be decoded"
-            outcome.clips += len(features.vectors)
+            outcome.clips += features.clips
             outcome.frames += features.frames
             progress.end(video, features.frames)
             del begun[index]
@@ -217,7 +232,7 @@ class Extraction:
         with open(path, newline="") as file:
             return {tuple(row[name] for name in CASE): row["reason"] for row in csv.DictReader(file)}
 
-    def _quarantine(self, video: Video, reason: str | None) -> None:
+    def quarantine(self, video: Video, reason: str | None) -> None:
         """Puts the video on the list, with the reason; None: takes it off."""
         path = self.store.root / QUARANTINE
         if reason is None and not path.exists():
@@ -255,7 +270,10 @@ class Extraction:
 class _Features:
     """One video's, as they come in."""
 
-    vectors: list[np.ndarray] = field(default_factory=list)  # (crops, C) each
+    vectors: bytearray = field(
+        default_factory=bytearray
+    )  # float32 (clips, crops, C); arrays apart would scatter the memory
+    clips: int = 0
     frames: int = 0
     waiting: int = 0  # clips that are in the batch
     complete: End | None = None
@@ -282,10 +300,16 @@ class _Batch:
         if not self.clips:
             return
         features = self.extraction.features(torch.cat(self.clips)).cpu().numpy()
-        for owner, vectors in zip(self.owners, features.reshape(len(self.owners), -1, features.shape[-1])):
-            owner.vectors.append(vectors)
+        for owner, vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
+            owner.vectors += vectors.tobytes()
+            owner.clips += 1
             owner.waiting -= 1
         self.clips, self.owners = [], []
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16."""
+    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def size_of(path: Path) -> int:

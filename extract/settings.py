@@ -12,3 +12,6 @@ class ExtractSettings:
     time_limit: float = setting(60.0, "seconds without a decoded clip after which a video is given up", low=1.0)
     precision: str = setting("fp32", "of the backbone; bf16 is refused where it changes the features", ("fp32", "bf16"))
     shard: str = setting("", "i/n: every n-th video from the i-th on, for n jobs that share the work (default: all)")
+    ray: str = setting(
+        "", "address of a Ray cluster to share the work: auto, or HOST:PORT (default: this machine alone)"
+    )

@@ -22,6 +22,7 @@ SOME_LEFT_OUT = 3  # exit code: the rest is done
 
 def extract(videos_folder: str, weights: str | None, common: CommonSettings, settings: ExtractSettings) -> int:
     """Stage one. Returns the exit code."""
+    from extract.cluster import run_on_cluster
     from extract.presets import PRESETS
     from extract.run import QUARANTINE, Extraction, shard_of
     from pipeline.progress import Shown
@@ -34,13 +35,19 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     store = work.store(name)
     print(f"{len(videos)} videos in {videos_folder}, {source}: {counts(videos)}")
     tell_unlabelled(videos)
-    extraction = Extraction(PRESETS[name](), store, settings, device, Path(weights) if weights else None)
+    weights_file = Path(weights) if weights else None
+    extraction = Extraction(PRESETS[name](), store, settings, device, weights_file)
     store.root.mkdir(parents=True, exist_ok=True)
     work.remember(videos)
-    print(f"preset {name} on {device}, features of {extraction.preset.width} dimensions to {store.root}", flush=True)
+    where = f"the Ray cluster {settings.ray}" if settings.ray else device
+    print(f"preset {name} on {where}, features of {extraction.preset.width} dimensions to {store.root}", flush=True)
     progress = Shown()
     try:
-        outcome = extraction.run(shard_of(videos, settings.shard), progress)
+        chosen = shard_of(videos, settings.shard)
+        if settings.ray:
+            outcome = run_on_cluster(extraction, chosen, weights_file, progress)
+        else:
+            outcome = extraction.run(chosen, progress)
     finally:
         progress.close()
     print(

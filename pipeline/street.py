@@ -37,7 +37,7 @@ def render(folder: Path, seed: int = 0) -> Path:
             videos.append(video)
             path = folder / f"{video.id}.mp4"
             if not path.exists():
-                _write(path, scene(frames, event, interval, rng))
+                write(path, scene(frames, event, interval, rng))
     write_labels(folder / "labels.csv", videos)
     return folder / "labels.csv"
 
@@ -159,7 +159,7 @@ def _street() -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) + texture, 0, 255).astype(np.uint8))
 
 
-def _write(path: Path, frames: Iterator[Image.Image]) -> None:
+def write(path: Path, frames: Iterator[Image.Image]) -> None:
     part = path.with_suffix(".part")
     with av.open(str(part), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "20", "threads": "1"})

@@ -116,7 +116,19 @@ def test_a_shard_by_the_command(videos, tmp_path):
     assert Store(tmp_path / "features/efficientnet-lite0").ids() == ["v1", "v3"]
 
 
-def test_bf16_is_in_the_record_and_near_fp32(videos, tmp_path):
+@pytest.fixture
+def any_cpu(monkeypatch):
+    """bf16 also where it is slow."""
+    monkeypatch.setattr("extract.run.has_bf16", lambda device: True)
+
+
+def test_bf16_on_a_cpu_without_it_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr("extract.run.has_bf16", lambda device: False)
+    with pytest.raises(UserError, match="--precision bf16: this CPU"):
+        extraction(Store(tmp_path), precision="bf16")
+
+
+def test_bf16_is_in_the_record_and_near_fp32(videos, tmp_path, any_cpu):
     torch.manual_seed(0)
     network = torchvision.models.video.r3d_18(weights=None)
     torch.save(network.state_dict(), tmp_path / "r3d.pth")
@@ -133,7 +145,7 @@ def test_bf16_is_in_the_record_and_near_fp32(videos, tmp_path):
     assert 0.9999 < torch.cosine_similarity(one, other, dim=-1).min() < 1
 
 
-def test_bf16_that_changes_features_is_refused(videos, tmp_path):
+def test_bf16_that_changes_features_is_refused(videos, tmp_path, any_cpu):
     run = extraction(Store(tmp_path / "store"), precision="bf16")
 
     class Rounding(torch.nn.Module):

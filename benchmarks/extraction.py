@@ -1,0 +1,153 @@
+"""Stage one against its limits: what the whole makes of the decoder's and the backbone's speed, and the memory of a long video.
+
+    python -m benchmarks.extraction [--device cuda] [--video FILE] [--presets NAME ..] [--clips N] [--skip-memory]
+
+Speed, in clips of 16 frames a second, all in one run: decoding alone, the backbone alone on frames that are prepared, and a whole
+extraction into a store (bf16 only where the device has instructions for it), from the moment the decoder has opened the video. The limit is 1 / (1/decode + 1/backbone) on a CPU, where both share
+the cores, and the slower of the two on a GPU. Weights are seeded, their values do not matter here. Without --video one of
+320 x 240 (UCF-Crime's size) is rendered.
+
+Memory: a video of two minutes and one of two hours through decoder, clips, preprocessing and store, with a backbone that is only a pool. Peak
+of the process itself and of the decoding one.
+"""
+
+import argparse
+import dataclasses
+import multiprocessing
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from data.catalogue import Video
+from data.store import Store
+from extract.clips import to_clips
+from extract.decode import open_video
+from extract.presets import PRESETS
+from extract.run import CLIPS_AT_ONCE, Extraction, Progress, has_bf16
+from extract.settings import ExtractSettings
+from pipeline.street import scene, write
+from tests.test_golden import seeded
+
+CASES = [("i3d-kinetics", "fp32"), ("i3d-kinetics", "bf16"), ("c3d-sports1m", "fp32"), ("c3d-sports1m", "bf16"), ("r3d_18", "fp32"), ("s3d", "fp32"), ("efficientnet-lite0", "fp32")]  # fmt: skip
+UCF_CRIME = 128 * 3600 * 30 / 16  # clips
+TWO_MINUTES, TWO_HOURS = 2 * 60 * 25, 2 * 3600 * 25  # frames
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--video", type=Path)
+    parser.add_argument("--presets", nargs="*", default=[name for name, _ in CASES])
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--skip-memory", action="store_true")
+    flags = parser.parse_args()
+    device = torch.device(flags.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"torch {torch.__version__}, {device.type}, {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        video = flags.video or folder / "street.mp4"
+        if not flags.video:
+            write(video, scene(16 * flags.clips, "", (), np.random.default_rng(0)))
+        decoder, decode = decode_speed(video)
+        print(f"{video.name}: {decode:.0f} clips/s, {16 * decode:.0f} frames/s, by {decoder}\n")
+        print(f"{'':28}{'backbone':>10}{'limit':>10}{'whole':>10}{'whole/limit':>13}{'UCF-Crime':>12}")
+        for preset, precision in CASES:
+            if preset in flags.presets and (precision == "fp32" or has_bf16(device)):
+                backbone, whole = speeds(preset, precision, video, folder, device)
+                limit = min(decode, backbone) if device.type == "cuda" else 1 / (1 / decode + 1 / backbone)
+                hours = UCF_CRIME / whole / 3600
+                print(f"{preset:22}{precision:6}{backbone:>10.2f}{limit:>10.2f}{whole:>10.2f}{whole / limit:>13.2f}{hours:>10.0f} h", flush=True)  # fmt: skip
+        if not flags.skip_memory:
+            print(f"\n{'peak memory, MB':28}{'process':>10}{'decoder':>10}")
+            for title, frames in (("two minutes", TWO_MINUTES), ("two hours", TWO_HOURS)):
+                own, child = memory(repeated(folder, frames), folder, device)
+                print(f"{title:28}{own:>10.0f}{child:>10.0f}", flush=True)
+
+
+def decode_speed(video: Path) -> tuple[str, float]:
+    """Decoder and clips per second of decoding alone."""
+    begun = time.perf_counter()
+    source = open_video(video)
+    clips = sum(1 for _ in to_clips(source.frames))
+    return source.decoder, clips / (time.perf_counter() - begun)
+
+
+def speeds(name: str, precision: str, video: Path, folder: Path, device) -> tuple[float, float]:
+    """Clips per second of the backbone alone, and of the whole."""
+    preset = dataclasses.replace(PRESETS[name](), rename=lambda model, state: state)
+    torch.save(seeded(preset.build()).state_dict(), folder / "weights.pt")
+    store = Store(folder / f"{name}-{precision}")
+    run = Extraction(preset, store, ExtractSettings(precision=precision), device, folder / "weights.pt")
+    run.trusted = True  # the comparison of bf16 with fp32 is made once per run, and not timed
+    frames = torch.from_numpy(next(to_clips(open_video(video).frames))[0]).to(device)
+    shown = torch.cat([preset.view(frames)] * CLIPS_AT_ONCE[device.type])
+    run.features(shown).cpu()
+    begun, clips = time.perf_counter(), 0
+    while clips == 0 or time.perf_counter() - begun < 5:
+        run.features(shown).cpu()
+        clips += CLIPS_AT_ONCE[device.type]
+    backbone = clips / (time.perf_counter() - begun)
+
+    class Opened(Progress):
+        def video(self, *arguments):
+            self.begun = time.perf_counter()
+
+    progress = Opened()
+    outcome = run.run([Video("v", video)], progress)
+    return backbone, outcome.clips / (time.perf_counter() - progress.begun)
+
+
+def memory(video: Path, folder: Path, device) -> tuple[float, float]:
+    """Peak resident MB of an extraction, of this process beyond what it held before, and of the decoding process."""
+    preset = PRESETS["r3d_18"]()
+    torch.save(preset.build().state_dict(), folder / "weights.pt")
+    run = Extraction(preset, Store(folder / video.stem), ExtractSettings(), device, folder / "weights.pt")
+    run.backbone = torch.nn.Sequential(torch.nn.AdaptiveAvgPool3d(8), torch.nn.Flatten())
+    before, peaks, done = resident("self"), [0, 0], threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            children = [resident(child.pid) for child in multiprocessing.active_children()]
+            peaks[:] = [max(peaks[0], resident("self") - before), max([peaks[1], *children])]
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    run.run([Video("v", video)])
+    done.set()
+    thread.join()
+    return peaks[0] / 1e6, peaks[1] / 1e6
+
+
+def resident(process) -> int:
+    """Bytes that a process holds now (Linux)."""
+    try:
+        return 1024 * int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1])
+    except (OSError, TypeError):  # it has ended
+        return 0
+
+
+def repeated(folder: Path, frames: int) -> Path:
+    """A rendered video of so many frames: the packets of 300, over and over."""
+    once, path = folder / "once.mp4", folder / f"{frames}.mp4"
+    write(once, scene(300, "", (), np.random.default_rng(0)))
+    with av.open(str(once)) as source, av.open(str(path), "w") as target:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        stream = target.add_stream_from_template(source.streams.video[0])
+        step = sum(packet.duration for packet in packets)
+        stamps = [(packet.pts, packet.dts) for packet in packets]
+        for number in range(frames // len(packets)):
+            for packet, (pts, dts) in zip(packets, stamps):
+                packet.stream, packet.pts, packet.dts = stream, pts + number * step, dts + number * step
+                target.mux(packet)
+    return path
+
+
+if __name__ == "__main__":
+    main()

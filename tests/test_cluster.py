@@ -1,0 +1,103 @@
+"""Stage one on a real Ray cluster of several nodes on this machine, one of which is lost half-way."""
+
+import sys
+
+import pytest
+import torch
+
+from data.catalogue import find_videos
+from data.errors import UserError
+from data.store import Store
+from extract import cluster
+from extract.cluster import run_on_cluster
+from extract.presets import PRESETS
+from extract.run import QUARANTINE, Extraction, Progress
+from extract.settings import ExtractSettings
+from tests.conftest import write_video
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+VIDEOS = 6
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A head that does no work, and two nodes of one CPU."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80 << 20})
+    workers = [made.add_node(num_cpus=1, object_store_memory=80 << 20) for _ in range(2)]
+    yield made, workers
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cluster") / "videos"
+    for number in range(VIDEOS):
+        write_video(folder / f"v{number}.mp4", 100 + 16 * number)
+    (folder / "bad.mp4").write_bytes(b"nothing" * 100)
+    return find_videos(folder)
+
+
+def extraction(root, address=""):
+    store = Store(root / "features/efficientnet-lite0")
+    store.root.mkdir(parents=True)
+    return Extraction(PRESETS["efficientnet-lite0"](), store, ExtractSettings(ray=address), "cpu")
+
+
+def contents(run):
+    return {id: run.store.path(id).read_bytes() for id in run.store.ids()}
+
+
+def test_a_node_is_lost_half_way(nodes, videos, tmp_path):
+    made, workers = nodes
+    run, ended = extraction(tmp_path / "cluster", made.address), []
+
+    class LoseANode(Progress):
+        def end(self, video, frames):
+            ended.append(video.id)
+            if len(ended) == 2:
+                made.remove_node(workers.pop(), allow_graceful=False)
+
+    outcome = run_on_cluster(run, videos, None, LoseANode())
+    assert not workers[1:] and sorted(ended) == sorted(outcome.done) == [f"v{i}" for i in range(VIDEOS)]
+    assert "not a video" in outcome.failed["bad"] and "bad" in (run.store.root / QUARANTINE).read_text()
+    alone = extraction(tmp_path / "alone")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone.run(videos)
+    torch.set_num_threads(threads)
+    assert contents(run) == contents(alone)
+    again = run_on_cluster(run, videos, None)
+    assert again.done == [] and len(again.present) == VIDEOS and list(again.failed) == ["bad"]
+
+
+def test_a_video_that_kills_its_worker_is_put_on_the_list(nodes, videos, tmp_path, monkeypatch):
+    def killer(*arguments):
+        import os
+
+        os.kill(os.getpid(), 9)
+
+    monkeypatch.setattr(cluster, "_extract", killer)
+    monkeypatch.setattr(cluster, "RETRIES", 1)
+    run = extraction(tmp_path, nodes[0].address)
+    outcome = run_on_cluster(run, videos[:1], None)
+    assert "its worker was lost 2 times" in outcome.failed[videos[0].id]
+    assert run.unsettled(videos[:1], outcome) == []
+
+
+def test_what_a_node_says_of_the_store_reaches_the_user(nodes, videos, tmp_path):
+    run = extraction(tmp_path, nodes[0].address)
+    run.store.write("v1", [[[0.0]]], 1, {"made": "otherwise"})
+    run.unsettled = lambda videos, outcome: videos
+    with pytest.raises(UserError, match="was made otherwise"):
+        run_on_cluster(run, [video for video in videos if video.id == "v1"], None)
+
+
+def test_no_cluster_or_no_ray(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="--ray: no cluster at 127"):
+        run_on_cluster(extraction(tmp_path / "a", "127.0.0.1:9"), [], None)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match="--ray: Ray is not installed"):
+        run_on_cluster(extraction(tmp_path / "b", "auto"), [], None)
