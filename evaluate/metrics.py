@@ -10,25 +10,11 @@ from evaluate.score import ScoredVideo
 
 THRESHOLD = 0.5  # of the false alarm rate
 RESAMPLES = 1000  # of the bootstrap
-METRICS = {  # in the order of the table
-    "auc": "frame AUC",
-    "auc_abnormal": "frame AUC, abnormal videos only",
-    "oracle_auc": "frame AUC of an oracle that knows only the video labels",
-    "ap": "average precision",
-    "ap_trapezoid": "average precision, trapezoids under the curve",
-    "far": f"false alarm rate at {THRESHOLD} on normal videos",
-    "mean_score_negative": "mean score of negative clips",
-    "mean_score_positive": "mean score of positive clips",
-    "gap": "gap of the two means",
-    "video_auc": "video AUC by maximum score",
-}
-
-
-def evaluate(scored: list[ScoredVideo], intervals: Collection[str] = tuple(METRICS), seed: int = 0) -> dict[str, dict]:
+def evaluate(scored: list[ScoredVideo], intervals: Collection[str] | None = None, seed: int = 0) -> dict[str, dict]:
     """All metrics of a set of videos: name -> {"value", "low", "high"}, the 95 % interval of a bootstrap over videos.
 
     Args:
-        intervals: names of the metrics that get one.
+        intervals: names of the metrics that get one; None: all.
 
     A metric that the truth at hand does not define is None: frame metrics need the intervals of every abnormal video,
     `auc_abnormal` frames of both kinds, `video_auc` videos of both labels.
@@ -36,10 +22,9 @@ def evaluate(scored: list[ScoredVideo], intervals: Collection[str] = tuple(METRI
     rng = np.random.default_rng(seed)
     draws = [rng.integers(len(scored), size=len(scored)) for _ in range(RESAMPLES)]
     result = {}
-    for name in METRICS:
-        metric = _FUNCTIONS[name]
+    for name, (_, metric) in METRICS.items():
         value = metric(scored)
-        wanted = draws if value is not None and name in intervals else []
+        wanted = draws if value is not None and (intervals is None or name in intervals) else []
         resampled = [metric([scored[i] for i in draw]) for draw in wanted]
         resampled = [v for v in resampled if v is not None]
         low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
@@ -177,15 +162,15 @@ def video_auc(scored):
     return float(roc_auc_score(labels, [s.scores.max() for s in known]))
 
 
-_FUNCTIONS = {
-    "auc": auc,
-    "auc_abnormal": auc_abnormal,
-    "oracle_auc": oracle_auc,
-    "ap": average_precision,
-    "ap_trapezoid": average_precision_trapezoid,
-    "far": false_alarm_rate,
-    "mean_score_negative": mean_score_negative,
-    "mean_score_positive": mean_score_positive,
-    "gap": gap,
-    "video_auc": video_auc,
+METRICS = {  # in the order of the table: what it is called, and the function of a list of scored videos
+    "auc": ("frame AUC", auc),
+    "auc_abnormal": ("frame AUC, abnormal videos only", auc_abnormal),
+    "oracle_auc": ("frame AUC of an oracle that knows only the video labels", oracle_auc),
+    "ap": ("average precision", average_precision),
+    "ap_trapezoid": ("average precision, trapezoids under the curve", average_precision_trapezoid),
+    "far": (f"false alarm rate at {THRESHOLD} on normal videos", false_alarm_rate),
+    "mean_score_negative": ("mean score of negative clips", mean_score_negative),
+    "mean_score_positive": ("mean score of positive clips", mean_score_positive),
+    "gap": ("gap of the two means", gap),
+    "video_auc": ("video AUC by maximum score", video_auc),
 }

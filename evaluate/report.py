@@ -35,11 +35,11 @@ def write_metrics(metrics: dict, extra: dict, scored: list[ScoredVideo], path: P
 
 def table(metrics: dict, extra: dict) -> str:
     """The metrics that are defined, one a line, with their intervals; then the classes and the alarm threshold."""
-    width = max(map(len, METRICS.values()))
+    width = max(len(title) for title, _ in METRICS.values())
     lines = [f"{'':{width}}  value   95 % interval (bootstrap over videos)"]
     for name, m in metrics.items():
         if m["value"] is not None:
-            lines.append(f"{METRICS[name]:{width}}  {m['value']:.3f}   {_interval(m)}")
+            lines.append(f"{METRICS[name][0]:{width}}  {m['value']:.3f}   {_interval(m)}")
     for kind, of_kind in extra["classes"].items():
         aucs = [f"{text} {of_kind[name]:.3f}" for name, text in CLASS.items() if of_kind[name] is not None]
         lines.append(f"  {kind} ({of_kind['videos']}): {', '.join(aucs) or 'not defined'}")
@@ -67,7 +67,7 @@ def write_report(
     """
     order = sorted(scored, key=lambda s: (-(s.video.label or 0), -s.scores.max()))
     rows = "".join(
-        f"<tr><td>{html.escape(METRICS[name])}</td><td>{m['value']:.3f}</td><td>{_interval(m)}</td></tr>"
+        f"<tr><td>{html.escape(METRICS[name][0])}</td><td>{m['value']:.3f}</td><td>{_interval(m)}</td></tr>"
         for name, m in metrics.items()
         if m["value"] is not None
     )

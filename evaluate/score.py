@@ -52,7 +52,7 @@ def score_clips(trained: Trained, features: np.ndarray, settings: EvaluateSettin
     views = features.mean(1, keepdims=True) if settings.crops == "features" else features
     bags = [view if settings.native else to_segments(view, segments) for view in views.swapaxes(0, 1)]
     prepared = torch.from_numpy(trained.scaling(np.stack(bags)))
-    scores = trained.model(prepared.to(trained.device)).scores.mean(0).cpu().numpy()
+    scores = trained.model(prepared.to(trained.device)).mean(0).cpu().numpy()
     if not settings.native:
         scores = scores[segment_of_clip(clips, segments)]
     return uniform_filter1d(scores, settings.smooth, mode="nearest")

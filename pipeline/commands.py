@@ -116,7 +116,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         print(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
     stored = store.read_all([video.id for video in chosen])
-    total = steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
+    total = settings.ensemble * steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
     run = work.new_run()
     record(run / "settings.json", replace(common, preset=store.root.name), settings)
     write_labels(run / "videos.csv", videos)
@@ -152,7 +152,8 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     run = work.run(settings.run)
     trained = Trained.load(run / "model.pt", device)
     store = work.store(common.preset or trained.fingerprint["preset"])
-    chosen = test_part(work, run, store, common.labels)
+    ran = {video.id: video for video in read_labels(run / "videos.csv")}
+    chosen = test_part(work, run, ran, store, common.labels)
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
     scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
@@ -162,7 +163,7 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
             print(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     write_scores(scored, run / "scores.csv")
     metrics, pictures = evaluate(scored), {}
-    normal = [v for v in read_labels(run / "videos.csv") if v.split == "train" and v.label == 0]
+    normal = [video for video in ran.values() if video.split == "train" and video.label == 0]
     seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
     write_metrics(metrics, extra, scored, run / "metrics.json")
@@ -245,13 +246,15 @@ def on_frames(videos: list[Video], store: Store) -> list[Video]:
     return [in_frames(v, store.attributes(v.id).get("fps", 0.0)) if v.seconds else v for v in videos]
 
 
-def test_part(work: Work, run: Path, store: Store, labels: str) -> list[Video]:
+def test_part(work: Work, run: Path, ran: dict[str, Video], store: Store, labels: str) -> list[Video]:
     """The videos to evaluate a run on: the test part of its split, or that of the labels, where they have one.
+
+    Args:
+        ran: the videos that the run knew, by id.
 
     Raises:
         UserError: there is none, the model was trained on one of them, or its features are not there.
     """
-    ran = {video.id: video for video in read_labels(run / "videos.csv")}
     videos = list(ran.values())
     if labels:
         given = labelled(work, store, labels)

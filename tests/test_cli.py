@@ -2,13 +2,16 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from data.catalogue import read_labels
 from data.settings import read_settings
+from data.store import Store
 from pipeline.cli import GROUPS, main
 from tests.conftest import write_store, write_video
 
@@ -169,6 +172,39 @@ def test_extract_leaves_out_what_is_bad_and_its_exit_code_says_so(tmp_path, caps
     assert (tmp_path / "work/features/efficientnet-lite0/good.h5").exists()
     (videos / "good.mp4").unlink()
     assert "gave no features" in fails(capsys, *arguments)
+
+
+def test_a_store_made_otherwise_is_refused_in_one_line(tmp_path, capsys):
+    write_video(tmp_path / "videos/v.mp4", 20)
+    arguments = ["extract", "--videos", tmp_path / "videos", "--work", tmp_path / "work"]
+    store = Store(tmp_path / "work/features/efficientnet-lite0")
+    store.write("v", np.zeros((2, 1, 368), np.float32), 20, {"preset": "another"})
+    assert "was made otherwise" in fails(capsys, *arguments, "--preset", "efficientnet-lite0")
+
+
+def test_labels_are_kept_by_an_extract_that_has_none(tmp_path):
+    write_video(tmp_path / "videos/v.mp4", 20)
+    (tmp_path / "labels.csv").write_text("video,label,split,start,end\nv,1,test,3,7\n")
+    arguments = ["extract", "--videos", str(tmp_path / "videos"), "--work", str(tmp_path / "work")]
+    arguments += ["--preset", "efficientnet-lite0"]
+    assert main([*arguments, "--labels", str(tmp_path / "labels.csv")]) == 0
+    before = read_labels(tmp_path / "work/catalogue.csv")
+    assert before[0].intervals == ((3, 7),)
+    assert main(arguments) == 0
+    assert read_labels(tmp_path / "work/catalogue.csv") == before
+
+
+def test_interrupted_before_the_first_video_is_done(tmp_path):
+    write_video(tmp_path / "videos/v.mp4", 800)
+    command = [sys.executable, "-m", "pipeline", "extract", "--videos", str(tmp_path / "videos")]
+    command += ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "features of" not in run.stdout.readline():
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130 and told.strip() == "stopped; what was complete is kept"
+    assert not list((tmp_path / "work/features").rglob("*.h5"))
 
 
 def test_whole_pipeline_on_real_files(tmp_path):

@@ -17,6 +17,7 @@ from evaluate.score import ScoredVideo, score_clips
 from evaluate.settings import EvaluateSettings
 from train.baselines import build
 from train.checkpoint import Trained
+from train.model import Ensemble
 from train.scaling import Scaling
 from train.settings import TrainSettings
 
@@ -122,7 +123,7 @@ def trained():
     torch.manual_seed(0)
     settings = TrainSettings(segments=4)
     scaling = Scaling("none", np.zeros(8, np.float32), np.ones(8, np.float32))
-    return Trained(build(8, settings).eval(), settings, scaling, {})
+    return Trained(Ensemble([build(8, settings)]).eval(), settings, scaling, {})
 
 
 def test_crops_are_averaged_before_or_after_the_model(trained):

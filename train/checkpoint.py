@@ -5,18 +5,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from data.errors import UserError
 from data.store import Stored, refuse_mixture
 from train.baselines import build
+from train.model import Ensemble
 from train.scaling import Scaling
 from train.settings import TrainSettings
 
 
 @dataclass
 class Trained:
-    model: nn.Module
+    model: Ensemble
     settings: TrainSettings
     scaling: Scaling
     fingerprint: dict  # of the features it was trained on
@@ -58,7 +58,7 @@ class Trained:
             settings = TrainSettings(**json.loads(content["settings"]))
             fingerprint = json.loads(content["fingerprint"])
             mean, deviation = content["mean"].numpy(), content["deviation"].numpy()
-            model = build(len(mean), settings)
+            model = Ensemble([build(len(mean), settings) for _ in range(settings.ensemble)])
             model.load_state_dict(content["model"])
         except FileNotFoundError:
             raise UserError(

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from train.attention import SpatialTemporalAttention
@@ -41,3 +42,14 @@ class AnomalyDetector(nn.Module):
     def objective(self, abnormal: Scored, normal: Scored) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 6: the loss, and its terms by name."""
         return objective(abnormal, normal, self.settings)
+
+
+class Ensemble(nn.Module):
+    """Models of different seeds: (B, N, C) -> scores (B, N), the mean of theirs."""
+
+    def __init__(self, models: list[nn.Module]):
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.stack([model(features).scores for model in self.models]).mean(0)

@@ -12,8 +12,9 @@ from data.errors import UserError
 from data.store import Stored
 from train.checkpoint import Trained
 from train.loop import fit
+from train.model import Ensemble
 from train.scaling import Moments, Scaling
-from train.settings import TrainSettings
+from train.settings import TrainSettings, steps
 
 TRAIN_SHARE = 0.6  # of each class, where the labels give no split
 
@@ -31,7 +32,7 @@ def train(
     Args:
         videos: with label and split.
         stored: features of each training video, by id.
-        on_step, on_note: as in `train.loop.fit`.
+        on_step, on_note: as in `train.loop.fit`; an ensemble's steps are counted through.
 
     Raises:
         UserError: the training part lacks one of the two classes.
@@ -45,8 +46,12 @@ def train(
         segments[video.label].append(to_segments(clips, settings.segments))
     scaling = Scaling.learn(seen, settings.scale)
     normal, abnormal = (torch.from_numpy(scaling(np.stack(segments[label]))).to(device) for label in (0, 1))
-    model = fit(abnormal, normal, settings, on_step, on_note)
-    return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
+    models, each = [], steps(settings, len(abnormal), len(normal))
+    for number in range(settings.ensemble):
+        own = replace(settings, seed=settings.ensemble * settings.seed + number)  # no two seeds share a member
+        before = number * each
+        models.append(fit(abnormal, normal, own, lambda step, *rest, before=before: on_step(before + step, *rest), on_note))
+    return Trained(Ensemble(models), settings, scaling, stored[chosen[0].id].made["fingerprint"])
 
 
 def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:

@@ -26,6 +26,7 @@ class TrainSettings:
     batch: int = setting(30, "abnormal bags, and as many normal ones, in a step", low=1)
     epochs: int = setting(150, "times every video is seen; the last step is the model, no test set is looked at", low=1)
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
+    ensemble: int = setting(1, "models of different seeds, whose scores are averaged", low=1)
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
 
 
@@ -33,5 +34,5 @@ RECIPES: dict[str, dict] = {"paper": {}}
 
 
 def steps(settings: TrainSettings, abnormal: int, normal: int) -> int:
-    """Optimiser steps of a training: `epochs` times those that show each video of the larger class once."""
+    """Optimiser steps of one model's training: `epochs` times those that show each video of the larger class once."""
     return settings.epochs * -(-max(abnormal, normal) // settings.batch)
