@@ -25,9 +25,8 @@ from train.model import AnomalyDetector
 from train.settings import TrainSettings
 
 SHAPES = [(32, 1024), (32, 2048), (32, 4096), (256, 1024), (2048, 1024)]
-LIMIT = (
-    12 * 2**30
-)  # bytes of one tensor of the written-out form, or read by the row-by-row form, beyond which it is not tried
+# bytes of one tensor of the written-out form, or read by the row-by-row form, beyond which it is not tried
+LIMIT = 12 * 2**30
 CHANNELS = 10
 SLOW = ("written out", "row by row")
 LONG = [(6749, 4096), (50_000, 1024), (50_000, 4096)]  # the longest test video of UCF-Crime, and a day of clips

@@ -17,7 +17,7 @@ import torch
 from extract.clips import to_clips
 from extract.decode import open_video
 from extract.presets import PRESETS
-from tests.test_golden import seeded
+from tests.reference import seeded
 
 CLIPS = 6
 FILTERS = {  # antialias, rounded
@@ -48,7 +48,7 @@ def main() -> None:
             if other != title:
                 view = dataclasses.replace(preset.view, antialias=antialias, rounded=rounded)
                 found[other] = features(network, view, clips)
-        cells = [like(found[title], found[other]) if other in found else "-" for other in FILTERS]
+        cells = ["-" if other == title else like(found[title], found[other]) for other in FILTERS]
         following = like([f[:-1] for f in found[title]], [f[1:] for f in found[title]])
         print(f"{name:20}{title:>22}" + "".join(f"{cell:>26}" for cell in cells) + f"{following:>22}", flush=True)
 

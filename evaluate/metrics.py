@@ -10,6 +10,8 @@ from evaluate.score import ScoredVideo
 
 THRESHOLD = 0.5  # of the false alarm rate
 RESAMPLES = 1000  # of the bootstrap
+
+
 def evaluate(scored: list[ScoredVideo], intervals: Collection[str] | None = None, seed: int = 0) -> dict[str, dict]:
     """All metrics of a set of videos: name -> {"value", "low", "high"}, the 95 % interval of a bootstrap over videos.
 

@@ -6,6 +6,7 @@ The store is that of a run on one machine, byte for byte where processors and th
 
 import functools
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,39 +31,49 @@ def run_on_cluster(
         weights_file: the checkpoint that `extraction` was made with, for the nodes to load.
 
     Raises:
-        UserError: Ray is not installed, there is no cluster, or as `Extraction.run` on a node.
+        UserError: Ray is not installed, there is no cluster or nothing to work on in it, or as `Extraction.run` on a node.
     """
     ray = _connect(extraction.settings.ray)
-    from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
+    try:
+        return _run(ray, extraction, videos, weights_file, progress or Progress())
+    finally:
+        ray.shutdown()
 
-    progress, outcome = progress or Progress(), Outcome()
+
+def _run(ray, extraction: Extraction, videos: list[Video], weights_file: Path | None, progress: Progress) -> Outcome:
+    from ray.exceptions import NodeDiedError, RayTaskError, WorkerCrashedError
+
+    outcome, resources = Outcome(), ray.cluster_resources()
+    if resources.get("CPU", 0) < 1:
+        raise UserError("--ray", "the cluster has no CPU to work on", "start a node with `ray start --address ..`")
     todo = extraction.unsettled(videos, outcome)
     progress.begin(todo)
-    gpus = ray.cluster_resources().get("GPU", 0) > 0
+    gpus = resources.get("GPU", 0) > 0
     task = ray.remote(_extract).options(num_cpus=1, num_gpus=int(gpus), max_retries=RETRIES)
     weights = str(Path(weights_file).resolve()) if weights_file else None
-    what = extraction.preset.name, weights, str(extraction.store.root.resolve()), extraction.settings
-    at_work = {task.remote(*what, video): video for video in todo}
+    here = replace(extraction.settings, ray="")  # a node's own run is one on its machine
+    what = extraction.preset.name, weights, str(extraction.store.root.resolve()), here
+    at_work = {task.remote(*what, replace(video, path=video.path.resolve())): video for video in todo}
     while at_work:
         (ready,), _ = ray.wait(list(at_work))
         video = at_work.pop(ready)
         progress.video(video, len(todo) - len(at_work), len(todo), 0)
         try:
-            outcome.add(ray.get(ready))
+            found = ray.get(ready)
         except RayTaskError as error:
             if isinstance(error.cause, UserError):
                 raise error.cause from None
             raise
-        except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:  # each time
-            reason = f"its worker was lost {1 + RETRIES} times ({type(error).__name__})"
-            extraction.quarantine(video, reason)
-            outcome.failed[video.id] = reason
+        except (WorkerCrashedError, NodeDiedError) as error:  # each time
+            found = Outcome(failed={video.id: f"its worker was lost {1 + RETRIES} times ({type(error).__name__})"})
+            extraction.quarantine(video, found.failed[video.id])
+        outcome.add(found)
+        progress.advance(video, found.frames)
         progress.read(video)
-        if video.id in outcome.failed:
-            progress.failed(video, outcome.failed[video.id])
+        if found.failed:
+            progress.failed(video, found.failed[video.id])
         else:
-            progress.end(video, int(extraction.store.attributes(video.id)["frames"]))
-    ray.shutdown()
+            progress.end(video, found.frames)
     return outcome
 
 

@@ -90,12 +90,12 @@ def _survey(path: Path, alive: Callable[[], None]) -> tuple[str, int]:
             if packet.is_discard:
                 return "edit list", 0
             stamps.append(packet.pts)
+            if len(stamps) * size > DECORD_HOLDS:
+                return "too long for the memory that decord takes", 0
             if len(stamps) % SIGN_OF_LIFE == 0:
                 alive()
         if None in stamps or len(set(stamps)) < len(stamps):
             return "time stamps missing or repeated", 0
-        if len(stamps) * size > DECORD_HOLDS:
-            return "too long for the memory that decord takes", 0
         return "", len(stamps)
 
 

@@ -86,7 +86,7 @@ class Extraction:
         self, preset: Preset, store: Store, settings: ExtractSettings, device, weights_file: Path | None = None
     ):
         self.preset, self.store, self.settings, self.device = preset, store, settings, torch.device(device)
-        if settings.precision == "bf16" and not has_bf16(self.device):
+        if settings.precision == "bf16" and not settings.ray and not has_bf16(self.device):
             raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
@@ -270,9 +270,8 @@ class Extraction:
 class _Features:
     """One video's, as they come in."""
 
-    vectors: bytearray = field(
-        default_factory=bytearray
-    )  # float32 (clips, crops, C); arrays apart would scatter the memory
+    # float32 (clips, crops, C) in one buffer: kept apart, vectors would pin the freed memory of the frames between them
+    vectors: bytearray = field(default_factory=bytearray)
     clips: int = 0
     frames: int = 0
     waiting: int = 0  # clips that are in the batch
@@ -308,8 +307,9 @@ class _Batch:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16."""
-    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Whether the device computes bfloat16 fast: a CPU with instructions for it, or a GPU."""
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # not in every release of torch
+    return device.type != "cpu" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def size_of(path: Path) -> int:

@@ -31,7 +31,9 @@ def extract(videos_folder: str, weights: str | None, common: CommonSettings, set
     if name not in PRESETS:
         raise UserError("--preset", f"{name!r} is not known", f"known are {', '.join(PRESETS)}")
     videos, source = read_catalogue(Path(videos_folder), Path(common.labels) if common.labels else None)
-    work, device = Work(common.work), choose_device(common.device)
+    if settings.ray and common.device != "auto":
+        raise UserError("--device", "is not for a Ray cluster, which uses what its nodes have", "leave it out")
+    work, device = Work(common.work), choose_device("cpu" if settings.ray else common.device)
     store = work.store(name)
     print(f"{len(videos)} videos in {videos_folder}, {source}: {counts(videos)}")
     tell_unlabelled(videos)

@@ -1,5 +1,8 @@
-"""Spatial-temporal attention written out, as the paper has it: every pair of positions of every cross."""
+"""What the project is held against: the attention written out, and networks with weights that anyone can make."""
 
+import zlib
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -7,7 +10,7 @@ from train.attention import SpatialTemporalAttention
 
 
 def written_out(module: SpatialTemporalAttention, features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """What `module` should give, in the dtype of `features`; memory O(N C (N + C))."""
+    """Every pair of positions of every cross, as the paper has it: what `module` should give, in the dtype of `features`; memory O(N C (N + C))."""
     bags, clips, _ = features.shape
     vectors = (module.query.weight, module.query.bias, module.key.weight, module.key.bias)
     w_q, b_q, w_k, b_k = (vector.flatten().to(features.dtype) for vector in vectors)
@@ -30,3 +33,20 @@ def written_out(module: SpatialTemporalAttention, features: Tensor, mask: Tensor
 
 def _unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+def seeded(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with weights that depend on nothing but their names and shapes."""
+    state = {}
+    for name, tensor in network.state_dict().items():
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        if not tensor.is_floating_point():
+            state[name] = tensor
+        elif tensor.dim() > 1:
+            state[name] = rng.normal(0, tensor[0].numel() ** -0.5, tensor.shape)
+        elif name.endswith(("running_var", "weight")):
+            state[name] = rng.uniform(0.8, 1.2, tensor.shape)
+        else:
+            state[name] = rng.uniform(-0.1, 0.1, tensor.shape)
+    network.load_state_dict({name: torch.as_tensor(value, dtype=network.state_dict()[name].dtype) for name, value in state.items()})  # fmt: skip
+    return network.eval()

@@ -184,6 +184,11 @@ def test_fused_and_eager_agree(normalize, masked, shape):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
+def test_a_transposed_view_is_attended_like_its_copy():
+    module, features = SpatialTemporalAttention(), torch.rand(2, 30, 7)
+    assert torch.equal(module(features.mT), module(features.mT.contiguous()))
+
+
 def test_without_a_compiler_the_reason_is_told(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
     fused.library.cache_clear()

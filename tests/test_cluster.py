@@ -1,6 +1,7 @@
 """Stage one on a real Ray cluster of several nodes on this machine, one of which is lost half-way."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -95,8 +96,15 @@ def test_what_a_node_says_of_the_store_reaches_the_user(nodes, videos, tmp_path)
         run_on_cluster(run, [video for video in videos if video.id == "v1"], None)
 
 
+def test_paths_may_be_relative(nodes, videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(videos[0].path.parent)
+    run = extraction(tmp_path, nodes[0].address)
+    (video,) = find_videos(Path("v0.mp4"))
+    assert run_on_cluster(run, [video], None).done == ["v0"]
+
+
 def test_no_cluster_or_no_ray(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="--ray: no cluster at 127"):
+    with pytest.raises(UserError, match=r"--ray: no cluster at 127.*connect"):
         run_on_cluster(extraction(tmp_path / "a", "127.0.0.1:9"), [], None)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match="--ray: Ray is not installed"):

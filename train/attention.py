@@ -86,7 +86,7 @@ class SpatialTemporalAttention(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             circles, axes, kernel = (part.to(dtype) for part in self._kernel(DEGREE[dtype]))
             keep = None if mask is None else mask.to(dtype)[..., None]
-            attended = features.to(dtype)
+            attended = features.to(dtype).contiguous()
             for _ in range(self.passes):
                 attended = _Step.apply(
                     attended, keep, circles, axes, kernel, self.normalize, self.fused and not features.is_cuda

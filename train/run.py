@@ -46,12 +46,20 @@ def train(
         segments[video.label].append(to_segments(clips, settings.segments))
     scaling = Scaling.learn(seen, settings.scale)
     normal, abnormal = (torch.from_numpy(scaling(np.stack(segments[label]))).to(device) for label in (0, 1))
-    models, each = [], steps(settings, len(abnormal), len(normal))
-    for number in range(settings.ensemble):
+    each = steps(settings, len(abnormal), len(normal))
+
+    def member(number: int):
         own = replace(settings, seed=settings.ensemble * settings.seed + number)  # no two seeds share a member
-        before = number * each
-        models.append(fit(abnormal, normal, own, lambda step, *rest, before=before: on_step(before + step, *rest), on_note))
-    return Trained(Ensemble(models), settings, scaling, stored[chosen[0].id].made["fingerprint"])
+        return fit(
+            abnormal,
+            normal,
+            own,
+            lambda step, *rest: on_step(number * each + step, *rest),
+            on_note if number == 0 else lambda note: None,
+        )
+
+    model = Ensemble([member(number) for number in range(settings.ensemble)])
+    return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
 
 
 def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
