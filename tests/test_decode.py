@@ -82,7 +82,7 @@ def test_shows_sees_a_frame_that_is_repeated_lost_or_swapped():
         ("odd.mkv", {"size": (97, 65), "pixel": "yuv444p"}),
         ("10-bit.mp4", {"pixel": "yuv420p10le"}),
         ("interlaced.mp4", {"options": {"x264-params": "tff=1"}}),
-        ("mpeg4.avi", {"codec": "mpeg4", "options": {"q": "2"}}),
+        ("mpeg4.avi", {"codec": "mpeg4", "options": {"b": "4M"}}),
         ("single.mp4", {"frames": 1}),
         ("short.mp4", {"frames": 5}),
         ("irregular.mp4", {"stamps": [number + number**2 // 20 for number in range(40)]}),
