@@ -6,6 +6,7 @@ The store is that of a run on one machine, byte for byte where processors and th
 
 import functools
 import logging
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,9 +87,12 @@ def _connect(address: str):
         import ray
     except ImportError:
         raise UserError("--ray", "Ray is not installed", 'run `pip install "sta-video-anomaly[ray]"`') from None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if port.isdigit():
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself tries for minutes
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError("--ray", f"no cluster at {address} ({reason})", "start one with `ray start --head`") from None
     return ray

@@ -104,7 +104,7 @@ def test_paths_may_be_relative(nodes, videos, tmp_path, monkeypatch):
 
 
 def test_no_cluster_or_no_ray(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"--ray: no cluster at 127.*connect"):
+    with pytest.raises(UserError, match=r"--ray: no cluster at 127.*refused"):
         run_on_cluster(extraction(tmp_path / "a", "127.0.0.1:9"), [], None)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match="--ray: Ray is not installed"):
