@@ -116,64 +116,59 @@ class SpatialTemporalAttention(nn.Module):
 
 
 class _Step(torch.autograd.Function):
-    """One step of eq. 1-3. For the backward pass it keeps its input, and two maps and the moments that it had anyway."""
+    """One step of eq. 1-3. For the backward pass it keeps its input, its output, and what it divided by."""
 
     @staticmethod
     def forward(ctx, features, keep, circles, axes, kernel, normalize, in_c):
         ctx.literal, ctx.in_c = normalize == "queries", in_c
-        out, found = (_attend_literally if ctx.literal else _attend)(
-            features, _Cross(keep, circles, axes, kernel, in_c)
-        )
-        ctx.save_for_backward(features, keep, circles, axes, kernel, *found)
+        attend = _attend_literally if ctx.literal else _attend
+        out, divisor = attend(features, _Cross(keep, circles, axes, kernel, in_c))
+        ctx.save_for_backward(features, keep, circles, axes, kernel, out, divisor)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        features, *cross, first, second, rows, columns = ctx.saved_tensors
+        features, keep, circles, axes, kernel, out, divisor = ctx.saved_tensors
         derive = _attend_literally_backward if ctx.literal else _attend_backward
-        found = (first, second, (rows, columns))
-        d_features, d_cross = derive(features, grad, _Cross(*cross, ctx.in_c), *found)
+        cross = _Cross(keep, circles, axes, kernel, ctx.in_c)
+        d_features, d_cross = derive(features, out, divisor, grad, cross)
         return d_features, None, *d_cross, None, None
 
 
-def _attend(features: Tensor, cross: _Cross) -> tuple[Tensor, tuple]:
-    """F~, and what its gradient is made of: the attention part, its denominator, the moments of the keys."""
-    moments = cross.moments(features, (features, None))
-    attention, denominator = cross.sums(features, (features, None), moments)
+def _attend(features: Tensor, cross: _Cross) -> tuple[Tensor, Tensor]:
+    """F~, and each query's denominator."""
+    attention, denominator = cross.sums(features, (features, None))
     attention /= _keep_finite(denominator, cross.keep)
     if cross.keep is not None:
         attention *= cross.keep
-    return attention + features, (attention, denominator, *moments)
+    return attention.add_(features), denominator
 
 
-def _attend_backward(features: Tensor, grad: Tensor, cross: _Cross, attention, denominator, moments):
+def _attend_backward(features: Tensor, out: Tensor, denominator: Tensor, grad: Tensor, cross: _Cross):
     given = grad / denominator
     if cross.keep is not None:
         given *= cross.keep
-    slope = (given * attention).neg_()
-    d_features, (d_value, _), d_cross = cross.backward(features, (features, None), (given, slope), moments)
+    slope = (features - out).mul_(given)  # out - features is the quotient of the two sums
+    d_features, (d_value, _), d_cross = cross.backward(features, (features, None), (given, slope))
     return d_features.add_(d_value).add_(grad), d_cross
 
 
-def _attend_literally(features: Tensor, cross: _Cross) -> tuple[Tensor, tuple]:
-    """F~, and what its gradient is made of: F divided by each key's normalizer, that, and the moments of the keys."""
-    back = cross.transposed()
-    (normalizer,) = back.sums(features, (None,), back.moments(features, (None,)))
-    value = features / _keep_finite(normalizer, cross.keep)
-    moments = cross.moments(features, (value,))
-    (attention,) = cross.sums(features, (value,), moments)
+def _attend_literally(features: Tensor, cross: _Cross) -> tuple[Tensor, Tensor]:
+    """F~, and each key's normalizer."""
+    (normalizer,) = cross.transposed().sums(features, (None,))
+    (attention,) = cross.sums(features, (features / _keep_finite(normalizer, cross.keep),))
     if cross.keep is not None:
         attention *= cross.keep
-    return attention.add_(features), (value, normalizer, *moments)
+    return attention.add_(features), normalizer
 
 
-def _attend_literally_backward(features: Tensor, grad: Tensor, cross: _Cross, value, normalizer, moments):
+def _attend_literally_backward(features: Tensor, out: Tensor, normalizer: Tensor, grad: Tensor, cross: _Cross):
     given = grad if cross.keep is None else grad * cross.keep
-    d_features, (d_value,), d_cross = cross.backward(features, (value,), (given,), moments)
+    value = features / normalizer
+    d_features, (d_value,), d_cross = cross.backward(features, (value,), (given,))
     d_value /= normalizer
-    back = cross.transposed()
-    d_through, _, d_back = back.backward(features, (None,), (-d_value * value,), back.moments(features, (None,)))
+    d_through, _, d_back = cross.transposed().backward(features, (None,), (-d_value * value,))
     d_cross = [a + b for a, b in zip(d_cross, (d_back[0].flip(0), d_back[1].T, d_back[2].T))]
     return d_features.add_(d_through).add_(d_value).add_(grad), d_cross
 
@@ -215,8 +210,9 @@ class _Cross(NamedTuple):
             columns[:, :, part[0]] += of_columns
         return rows, columns
 
-    def sums(self, features: Tensor, values: tuple, moments: tuple[Tensor, Tensor]) -> list[Tensor]:
-        """S[v], each (B, N, C), for each v of `values`, from its moments."""
+    def sums(self, features: Tensor, values: tuple) -> list[Tensor]:
+        """S[v], each (B, N, C), for each v of `values`."""
+        moments = self.moments(features, values)
         if self.in_c:
             return fused.sums(features, self.circles, self.axes, values, self.kernel, moments, self.degree)
         moments = _apply(self.kernel, moments)
@@ -228,8 +224,9 @@ class _Cross(NamedTuple):
                 whole[part] = _evaluate(rows, columns, query) - _times(own, v)
         return sums
 
-    def backward(self, features: Tensor, values: tuple, grads: tuple, of_keys: tuple[Tensor, Tensor]):
+    def backward(self, features: Tensor, values: tuple, grads: tuple):
         """From the gradients of S[v]: that of the features (through both angles), of each v, and of (circles, B, K)."""
+        of_keys = self.moments(features, values)
         of_queries = self.transposed()._replace(keep=None).moments(features, grads)
         pairs = zip((m for side in of_queries for m in side), (m for side in of_keys for m in side))
         d_kernel = sum(q.flatten(1) @ k.flatten(1).T for q, k in pairs)
