@@ -1,7 +1,6 @@
 """UCSD Ped2 by the paper's protocol: splits of 10 normal + 6 abnormal videos for training, the rest for testing.
 
-    python -m benchmarks.ped2 DATA              the table of the README: every split, every seed
-    python -m benchmarks.ped2 DATA --select     what settings were chosen by: 3 folds inside the training part of each split
+    python -m benchmarks.ped2 DATA      the table of the README: every split, every seed
 
 DATA holds videos/, ped2.mat and splits.csv (split,video,part). Further settings of `pipeline train` may follow, as flags.
 Features are extracted with the embedded preset into --work, unless they are there.
@@ -30,7 +29,6 @@ from train.run import train
 from train.settings import TrainSettings
 
 PRESET = "efficientnet-lite0"
-FOLDS = 3
 REPORTED = {
     "AUC": metrics.auc,
     "AUC abnormal": metrics.auc_abnormal,
@@ -46,7 +44,6 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", default="work")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each split (default: 3)")
-    parser.add_argument("--select", action="store_true")
     parser.add_argument("--native", action="store_true", help="score clips, not segments")
     add_flags(parser, TrainSettings)
     flags = vars(parser.parse_args())
@@ -69,14 +66,12 @@ def main() -> None:
         split = [dataclasses.replace(v, split=parts[v.id]) for v in videos]
         for seed in range(flags["seeds"]):
             chosen = dataclasses.replace(settings, seed=seed)
-            for case in folds(split) if flags["select"] else [split]:
-                results.append(run(case, stored, chosen, flags["native"]))
+            results.append(run(split, stored, chosen, flags["native"]))
     found = np.array(results, float)
     cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
     print(f"{'all':24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
-    if not flags["select"]:
-        for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
-            print(f"split {number:<18}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
+    for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
+        print(f"split {number:<18}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
 
 
 def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, native: bool) -> list[float | None]:
@@ -87,16 +82,6 @@ def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings,
         if video.split == "test"
     ]
     return [metric(scored) for metric in REPORTED.values()]
-
-
-def folds(videos: list[Video]) -> list[list[Video]]:
-    """The training part alone, each fold in turn as the test part."""
-    inside = [v for v in videos if v.split == "train"]
-    order = sorted(inside, key=lambda v: (v.label, v.id))
-    return [
-        [dataclasses.replace(v, split="test" if place % FOLDS == fold else "train") for place, v in enumerate(order)]
-        for fold in range(FOLDS)
-    ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""How recipes were chosen: cross-validation inside the training parts of a protocol, so that no test video is looked at.
+
+    python -m benchmarks.recipes DATASET [--work DIR] [--labels CSV] [--draws N] [--candidates NAME ..]
+
+DATASET is a name of `pipeline reproduce`, whose features the work folder holds. Each training part is cut into FOLDS; every candidate is trained
+on all but one of them and tested on that one. Video AUC needs labels only; frame AUC, over all and over the abnormal videos, needs intervals
+and is left out where the training videos have none. Mean ± standard error over the folds. Further settings of `pipeline train` may follow, as flags.
+"""
+
+import argparse
+import dataclasses
+
+import numpy as np
+import torch
+
+from data.catalogue import Video
+from data.settings import add_flags, build
+from evaluate import metrics
+from evaluate.protocols import PROTOCOLS
+from evaluate.score import score_video
+from evaluate.settings import EvaluateSettings
+from pipeline.commands import catalogue
+from pipeline.work import Work
+from train.run import train
+from train.settings import TrainSettings
+
+FOLDS = 3
+CANDIDATES = {
+    "paper": {},
+    "FC": {"attention": False, "mce": False, "head": "fc"},
+    "FC, k-max": {"attention": False, "mce": False, "head": "fc", "bag_loss": "k-max"},
+    "STA + FC, k-max": {"mce": False, "head": "fc", "bag_loss": "k-max"},
+    "STA + FC, k-max, 3 seeds averaged": {"mce": False, "head": "fc", "bag_loss": "k-max", "ensemble": 3},
+    "STA + bd-RNN, k-max": {"mce": False, "bag_loss": "k-max"},
+    "HL-Net-like": {"model": "hlnet", "learning_rate": 5e-4},
+}
+REPORTED = {"frame AUC": metrics.auc, "abnormal only": metrics.auc_abnormal, "video AUC": metrics.video_auc}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=PROTOCOLS)
+    parser.add_argument("--work", default="work")
+    parser.add_argument("--labels", default="")
+    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--candidates", nargs="*", default=list(CANDIDATES))
+    add_flags(parser, TrainSettings)
+    flags = vars(parser.parse_args())
+    settings, work = build(TrainSettings, flags), Work(flags["work"])
+    store = work.store(work.extracted_preset(""))
+    videos = catalogue(work, store, flags["labels"])
+    stored = dict(store.read_all([video.id for video in videos]))
+    cases = [case for _, part in PROTOCOLS[flags["dataset"]].cases(videos, flags["draws"]) for case in folds(part)]
+    print(f"{'':36}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)
+    for name in flags["candidates"]:
+        chosen = dataclasses.replace(settings, **CANDIDATES[name])
+        found = np.ma.masked_invalid(np.array([tested(case, stored, chosen) for case in cases], float))
+        errors = found.std(0) / len(found) ** 0.5
+        cells = ["-" if m is np.ma.masked else f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(0), errors)]
+        print(f"{name:36}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+
+
+def folds(videos: list[Video]) -> list[list[Video]]:
+    """The training part alone, each fold in turn as the test part."""
+    inside = sorted((v for v in videos if v.split == "train"), key=lambda v: (v.label, v.id))
+    return [
+        [dataclasses.replace(v, split="test" if place % FOLDS == fold else "train") for place, v in enumerate(inside)]
+        for fold in range(FOLDS)
+    ]
+
+
+def tested(videos: list[Video], stored: dict, settings: TrainSettings) -> list[float | None]:
+    trained = train(videos, stored, settings, torch.device("cpu"))
+    scored = [score_video(trained, v, stored[v.id], EvaluateSettings()) for v in videos if v.split == "test"]
+    return [metric(scored) for metric in REPORTED.values()]
+
+
+if __name__ == "__main__":
+    main()
