@@ -87,10 +87,18 @@ def resident(device, peak: bool = False) -> int:
         held = torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         return held
-    status = Path("/proc/self/status").read_text()
+    held = of_process("VmHWM" if peak else "VmRSS")
     if not peak:
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+)" if peak else r"VmRSS:\s+(\d+)", status)[1])
+    return held
+
+
+def of_process(field: str, process: int | str = "self") -> int:
+    """Bytes that a process holds now (VmRSS), or held at most (VmHWM); 0 if it has ended (Linux)."""
+    try:
+        return 1024 * int(re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1])
+    except (OSError, TypeError):  # its folder is gone, or its entry
+        return 0
 
 
 def measure(call, form: str, features, backward: bool) -> tuple[float | None, float]:

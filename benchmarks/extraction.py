@@ -15,7 +15,6 @@ this process grows by, and the peak of the decoding one, which holds the imports
 import argparse
 import dataclasses
 import multiprocessing
-import re
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ import av
 import numpy as np
 import torch
 
+from benchmarks.attention import of_process
 from data.catalogue import Video
 from data.store import Store
 from extract.clips import to_clips
@@ -129,12 +129,12 @@ def memory(video: Path, folder: Path, device) -> tuple[float, float]:
     torch.save(preset.build().state_dict(), folder / "weights.pt")
     run = Extraction(preset, Store(folder / video.stem), ExtractSettings(), device, folder / "weights.pt")
     run.backbone = torch.nn.Sequential(torch.nn.AdaptiveAvgPool3d(8), torch.nn.Flatten())
-    before, peaks, done = resident("self"), [0, 0], threading.Event()
+    before, peaks, done = of_process("VmRSS"), [0, 0], threading.Event()
 
     def watch():
         while not done.wait(0.02):
-            children = [resident(child.pid) for child in multiprocessing.active_children()]
-            peaks[:] = [max(peaks[0], resident("self") - before), max([peaks[1], *children])]
+            children = [of_process("VmRSS", child.pid) for child in multiprocessing.active_children()]
+            peaks[:] = [max(peaks[0], of_process("VmRSS") - before), max([peaks[1], *children])]
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -144,14 +144,6 @@ def memory(video: Path, folder: Path, device) -> tuple[float, float]:
         done.set()
         thread.join()
     return peaks[0] / 1e6, peaks[1] / 1e6
-
-
-def resident(process) -> int:
-    """Bytes that a process holds now (Linux)."""
-    try:
-        return 1024 * int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1])
-    except (OSError, TypeError):  # it has ended
-        return 0
 
 
 def repeated(folder: Path, frames: int) -> Path:

@@ -116,12 +116,6 @@ def test_a_shard_by_the_command(videos, tmp_path):
     assert Store(tmp_path / "features/efficientnet-lite0").ids() == ["v1", "v3"]
 
 
-@pytest.fixture
-def any_cpu(monkeypatch):
-    """bf16 also where it is slow."""
-    monkeypatch.setattr("extract.run.has_bf16", lambda device: True)
-
-
 def test_bf16_on_a_cpu_without_it_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("extract.run.has_bf16", lambda device: False)
     with pytest.raises(UserError, match="--precision bf16: this CPU"):
@@ -148,7 +142,8 @@ def test_bf16_is_in_the_record_and_near_fp32(videos, tmp_path):
     assert 0.9999 < torch.cosine_similarity(one, other, dim=-1).min() < 1
 
 
-def test_bf16_that_changes_features_is_refused(videos, tmp_path, any_cpu):
+def test_bf16_that_changes_features_is_refused(videos, tmp_path, monkeypatch):
+    monkeypatch.setattr("extract.run.has_bf16", lambda device: True)
     run = extraction(Store(tmp_path / "store"), precision="bf16")
 
     class Rounding(torch.nn.Module):
