@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.checkpoint import checkpoint
 
 from tests.reference import written_out
 from train.attention import SpatialTemporalAttention
@@ -155,12 +154,26 @@ def row_by_row(module, features):
         query, key = (
             torch.nn.functional.normalize(features[0, ..., None] * w + b, dim=-1) for w, b in (vectors[:2], vectors[2:])
         )
-        rows = [checkpoint(_one_row, features[0], i, query, key, use_reentrant=False) for i in range(features.shape[1])]
-        features = torch.stack(rows)[None]
+        features = RowByRow.apply(features[0], query, key)[None]
     return features
 
 
-def _one_row(features, i, query, key):
+class RowByRow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *inputs):
+        ctx.save_for_backward(*inputs)
+        return torch.stack([_one_row(i, *inputs) for i in range(len(inputs[0]))])
+
+    @staticmethod
+    def backward(ctx, grad):
+        leaves = [tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
+        with torch.enable_grad():
+            for i, of_row in enumerate(grad):
+                _one_row(i, *leaves).backward(of_row)
+        return tuple(leaf.grad for leaf in leaves)
+
+
+def _one_row(i, features, query, key):
     row = (query[i] @ key[i].T).exp()
     others = torch.arange(len(features), device=features.device) != i
     column = torch.einsum("cd,ncd->nc", query[i], key).exp() * others[:, None]

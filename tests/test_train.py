@@ -132,6 +132,12 @@ def test_moments_are_those_of_all_clips():
 
 def test_scaling():
     clips = np.random.rand(50, 4) * [1, 10, 100, 0] + 5
+    centred = Scaling.learn(seen_in(clips), "centre")(clips)
+    np.testing.assert_allclose(centred.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.square(centred).sum(1).mean(), 1, atol=5e-3)
+    np.testing.assert_allclose(
+        centred[:, 2] / centred[:, 1], (clips - clips.mean(0))[:, 2] / (clips - clips.mean(0))[:, 1], rtol=1e-3
+    )
     whiten = Scaling.learn(seen_in(clips), "whiten")
     np.testing.assert_allclose(whiten(clips).mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(2 * whiten(clips).std(0), [1, 1, 1, 0], atol=0.1)

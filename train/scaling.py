@@ -6,7 +6,7 @@ import numpy as np
 
 from data.bags import unit_length
 
-SCALES = ("length", "whiten", "none")
+SCALES = ("centre", "whiten", "length", "none")
 
 
 class Moments:
@@ -32,9 +32,9 @@ class Moments:
 
 @dataclass(frozen=True)
 class Scaling:
-    """`length`: every row to length 1, as Sultani et al. `whiten`: each dimension to mean 0 and deviation 1 over the training
-    clips, then all divided by the root of C: what all clips share no longer hides what tells them apart, and a row's length,
-    1 on the average, says how unusual the clip is. `none`: as extracted."""
+    """`centre`: less the mean of the training clips, which hides what tells clips apart, then one factor for all dimensions, so
+    that a row's length is 1 on the average (root mean square) and says how unusual the clip is. `whiten`: the same with every
+    dimension brought to deviation 1 first. `length`: every row to length 1, as Sultani et al. `none`: as extracted."""
 
     kind: str
     mean: np.ndarray  # (C,)
@@ -48,7 +48,9 @@ class Scaling:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(.., C) -> (.., C) float32."""
-        if self.kind == "whiten":
+        if self.kind == "centre":
+            features = (features - self.mean) / np.linalg.norm(self.deviation)
+        elif self.kind == "whiten":
             features = (features - self.mean) / self.deviation / np.sqrt(len(self.mean))
         elif self.kind == "length":
             features = unit_length(features)
