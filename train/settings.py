@@ -13,7 +13,7 @@ class TrainSettings:
     )
     model: str = setting("sta", "the paper's model, or a baseline of train/baselines.py", ("sta", "rtfm", "hlnet"))
     segments: int = setting(32, "instances of a bag: each video's clips averaged into this many segments", low=1)
-    scale: str = setting("centre", "features: less their mean, whitened, to length 1 as Sultani et al., or as extracted", SCALES)
+    scale: str = setting("centre", "features: less their mean, whitened, to length 1, or as extracted", SCALES)
     attention: bool = setting(True, "spatial-temporal attention, eq. 1-3")
     channels: int = setting(10, "D, length of the attention's queries and keys", low=1)
     passes: int = setting(2, "times the attention is applied, with shared weights", low=1)
