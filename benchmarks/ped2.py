@@ -68,7 +68,7 @@ def main() -> None:
             chosen = dataclasses.replace(settings, seed=seed)
             results.append(run(split, stored, chosen, flags["native"]))
     found = np.array(results, float)
-    cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column):.3f}" for column in found.T]
+    cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column, ddof=1):.3f}" for column in found.T]
     print(f"{'all':24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
     for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
         print(f"split {number:<18}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)

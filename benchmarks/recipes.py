@@ -1,10 +1,11 @@
-"""How recipes were chosen: cross-validation inside the training parts of a protocol, so that no test video is looked at.
+"""How recipes were chosen: cross-validation inside the training parts of a protocol.
 
     python -m benchmarks.recipes DATASET [--work DIR] [--labels CSV] [--draws N] [--candidates NAME ..]
 
 DATASET is a name of `pipeline reproduce`, whose features the work folder holds. Each training part is cut into FOLDS; every candidate is trained
 on all but one of them and tested on that one. Video AUC needs labels only; frame AUC, over all and over the abnormal videos, needs intervals
-and is left out where the training videos have none. Mean ± standard error over the folds. Further settings of `pipeline train` may follow, as flags.
+and is left out where the training videos have none. Mean ± standard error over the folds. No test video of a training part is looked at; but where
+a protocol draws its splits, a test video of one draw is in the training part of another, so its figures are those of a development set. Further settings of `pipeline train` may follow, as flags.
 """
 
 import argparse
@@ -30,6 +31,9 @@ CANDIDATES = {
     "FC": {"attention": False, "mce": False, "head": "fc"},
     "FC, k-max": {"attention": False, "mce": False, "head": "fc", "bag_loss": "k-max"},
     "STA + FC, k-max": {"mce": False, "head": "fc", "bag_loss": "k-max"},
+    "STA + FC, k-max, whitened": {"mce": False, "head": "fc", "bag_loss": "k-max", "scale": "whiten"},
+    "STA + FC, k-max, rows to length 1": {"mce": False, "head": "fc", "bag_loss": "k-max", "scale": "length"},
+    "paper, whitened": {"scale": "whiten"},
     "STA + FC, k-max, 3 seeds averaged": {"mce": False, "head": "fc", "bag_loss": "k-max", "ensemble": 3},
     "STA + bd-RNN, k-max": {"mce": False, "bag_loss": "k-max"},
     "HL-Net-like": {"model": "hlnet", "learning_rate": 5e-4},
@@ -55,7 +59,7 @@ def main() -> None:
     for name in flags["candidates"]:
         chosen = dataclasses.replace(settings, **CANDIDATES[name])
         found = np.ma.masked_invalid(np.array([tested(case, stored, chosen) for case in cases], float))
-        errors = found.std(0) / len(found) ** 0.5
+        errors = found.std(0, ddof=1) / found.count(0) ** 0.5
         cells = ["-" if m is np.ma.masked else f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(0), errors)]
         print(f"{name:36}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
 

@@ -150,7 +150,9 @@ def read_labels(path: Path) -> list[Video]:
         video = _read_row(f"{path}, line {line}", {key: (value or "").strip() for key, value in row.items() if key})
         before = videos.get(video.id)
         if before:
-            alike = (before.label, before.split) == (video.label, video.split)
+            video = replace(video, kind=video.kind or before.kind, frames=video.frames or before.frames)
+            alike = all(getattr(before, name) in (getattr(video, name), None, "") for name in ("kind", "frames"))
+            alike = alike and (before.label, before.split) == (video.label, video.split)
             more = (before.intervals and video.intervals) or (before.seconds and video.seconds)
             if not (alike and more):
                 raise UserError(f"{path}, line {line}", f"{video.id} stands there twice", "several rows are for several intervals of one video")  # fmt: skip
@@ -212,7 +214,10 @@ def in_frames(video: Video, fps: float) -> Video:
         return video
     if not fps > 0:
         raise UserError(video.id, "has intervals in seconds, but no known frame rate", "give start and end in frames")
-    intervals = tuple((math.floor(a * fps) + 1, math.ceil(b * fps)) for a, b in video.seconds)
+    frames = [
+        (round(a * fps, 6), round(b * fps, 6)) for a, b in video.seconds
+    ]  # 16.6 s at 15 fps are 249, not a hair more
+    intervals = tuple((math.floor(a) + 1, math.ceil(b)) for a, b in frames)
     return replace(video, intervals=intervals)
 
 

@@ -69,7 +69,8 @@ def read_ucf_test(path: Path) -> list[Video]:
             raise UserError(
                 f"{path}, line {number}", f"reads {line!r}", "expected: name class start1 end1 start2 end2"
             ) from None
-        intervals = tuple((max(a, 1), b) for a, b in ((start1, end1), (start2, end2)) if b > 0)
+        pairs = [pair for pair in ((start1, end1), (start2, end2)) if pair != (-1, -1)]
+        intervals = tuple(_interval(*pair, f"{path}, line {number}") for pair in pairs)
         videos.append(_ucf_video(Path(name).stem, "test", intervals, f"{path}, line {number}"))
     return videos
 
@@ -128,10 +129,21 @@ def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:
         UserError: not such a file.
     """
     try:
-        cells = scipy.io.loadmat(path)["gt"].ravel()
-        return [tuple((int(a), int(b)) for a, b in cell.reshape(2, -1).T) for cell in cells]
+        cells = [cell.reshape(2, -1).T.astype(int).tolist() for cell in scipy.io.loadmat(path)["gt"].ravel()]
     except Exception as error:  # scipy raises its own classes, and TypeError and others for broken files
         raise UserError(path, f"is not a file of intervals ({error})", "expected a cell array 'gt'") from None
+    return [tuple(_interval(*p, f"{path}, entry {n}") for p in pairs) for n, pairs in enumerate(cells, 1)]
+
+
+def _interval(start: int, end: int, where: str) -> tuple[int, int]:
+    """First and last abnormal frame, from 1; annotations that count from 0 have 0 as the first.
+
+    Raises:
+        UserError: reversed, or before the video.
+    """
+    if not 0 <= start <= end or end == 0:
+        raise UserError(where, f"has an interval {start} to {end}", "correct it: first and last abnormal frame")
+    return max(start, 1), end
 
 
 def shanghaitech(root: Path) -> list[Video] | None:
@@ -252,8 +264,8 @@ def read_xd_test(path: Path) -> list[Video]:
         if not frames or len(frames) % 2 or not all(frame.isdigit() for frame in frames):
             raise UserError(f"{path}, line {number}", f"reads {line!r}", "expected: name start end start end ..")
         numbers = list(map(int, frames))
-        pairs = zip(numbers[::2], numbers[1::2])
-        videos.append(Video(name.removesuffix(".mp4"), None, 1, "test", tuple((max(a, 1), b) for a, b in pairs)))
+        intervals = tuple(_interval(*p, f"{path}, line {number}") for p in zip(numbers[::2], numbers[1::2]))
+        videos.append(Video(name.removesuffix(".mp4"), None, 1, "test", intervals))
     return videos
 
 

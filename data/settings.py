@@ -3,14 +3,15 @@
 import argparse
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 from data.errors import UserError
 
 
-def setting(default, help: str, choices: tuple = (), low: float | None = None):
-    """A dataclass field that is also a command-line flag; a number below `low` is refused."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "low": low})
+def setting(default, help: str, choices: tuple = (), low: float = -math.inf, high: float = math.inf):
+    """A dataclass field that is also a command-line flag; a number below `low` or above `high` is refused."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "low": low, "high": high})
 
 
 def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
@@ -31,14 +32,21 @@ def build(group: type, *layers: dict):
     """The dataclass `group` with the values of `layers`, a later layer over an earlier one; foreign names are left out.
 
     Raises:
-        UserError: a number is too low.
+        UserError: a number is too low, too high, or none.
     """
     fields = {field.name: field for field in dataclasses.fields(group)}
     values = {name: value for layer in layers for name, value in layer.items() if name in fields}
     for name, value in values.items():
-        low = fields[name].metadata["low"]
-        if low is not None and not value >= low:
-            raise UserError("--" + name.replace("_", "-"), f"{value} is too low or no number", f"give at least {low}")
+        low, high = (fields[name].metadata[side] for side in ("low", "high"))
+        flag = "--" + name.replace("_", "-")
+        if not isinstance(value, int | float):
+            continue
+        if math.isnan(value):
+            raise UserError(flag, "is not a number", "give one")
+        if value < low:
+            raise UserError(flag, f"{value} is too low", f"give at least {low}")
+        if value > high:
+            raise UserError(flag, f"{value} is too high", f"give at most {high}")
     return group(**values)
 
 
@@ -50,8 +58,9 @@ def read_settings(path: Path, groups: tuple[type, ...]) -> dict:
     """
     try:
         values = json.loads(Path(path).read_text())
-        assert isinstance(values, dict)
-    except (OSError, ValueError, AssertionError) as error:
+        if not isinstance(values, dict):
+            raise ValueError("it holds no object")
+    except (OSError, ValueError) as error:
         raise UserError(path, f"is not a settings file ({error})", "give a JSON object of settings") from None
     known = {field.name: field for group in groups for field in dataclasses.fields(group)}
     for name, value in values.items():

@@ -31,6 +31,13 @@ class Stored:
             return segment_of_clip(clips_of(self.frames), len(self.features))[clip]
         return np.minimum(clip, len(self.features) - 1)
 
+    def require_frames(self, id: str, labelled: int | None) -> None:
+        """Raise a UserError unless the labels of the video, where they tell, were made for as many frames."""
+        if labelled not in (None, self.frames):
+            raise UserError(
+                id, f"has {self.frames} frames, its labels were made for {labelled}", "correct the labels or the mask"
+            )
+
 
 class Store:
     """The features of one preset: `root/<video id>.h5`, all with the same fingerprint."""
@@ -87,14 +94,23 @@ class Store:
         """Features and record of one video.
 
         Raises:
-            UserError: no such video, not a file of a store, or features that are not finite.
+            UserError: no such video, not a file of a store, features that are not finite, or not those that its record tells of.
         """
         features, made = self._open(id, lambda file: file["features"][:].astype(np.float32))
         if features.ndim != 3 or not len(features) or not np.isfinite(features).all():
             raise UserError(
                 self.path(id), "holds no features, or some that are not finite", "remove it and extract it again"
             )
-        return Stored(features, int(made["frames"]), made)
+        stored = Stored(features, int(made.get("frames", 0)), made)
+        width = made["fingerprint"].get("width", features.shape[2])
+        fits = made.get("segments") or abs(len(features) - clips_of(stored.frames)) <= 1  # the field rounds both ways
+        if features.shape[2] != width or stored.frames < 1 or not fits:
+            raise UserError(
+                self.path(id),
+                f"holds {features.shape} features, its record tells of {stored.frames} frames and {width} dimensions",
+                "remove it and extract it again",
+            )
+        return stored
 
     def read_all(self, ids: list[str]) -> Mapping[str, Stored]:
         """`read` for each of `ids`, each time it is asked for: the features of a data set may not fit the memory.

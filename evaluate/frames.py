@@ -12,12 +12,12 @@ def frame_truth(intervals: tuple[tuple[int, int], ...], frames: int, video: str)
     """1-based inclusive intervals -> (frames,) bool, on the decoded frames of this very video.
 
     Raises:
-        UserError: an interval begins after the video's last frame. One that ends after it, as some published ones do by
-            a few frames, ends with the video.
+        UserError: an interval is reversed, or begins before the video's first frame or after its last. One that ends
+            after the last, as some published ones do by a few frames, ends with the video.
     """
     truth = np.zeros(frames, bool)
     for start, end in intervals:
-        if start > frames:
+        if not 1 <= start <= min(end, frames):
             raise UserError(video, f"has {frames} frames, but an interval {start} to {end}", "correct its labels")
         truth[start - 1 : end] = True
     return truth

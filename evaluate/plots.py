@@ -19,7 +19,7 @@ def plot_curve(scored: ScoredVideo, path: Path) -> None:
     frames = np.arange(1, len(scored.scores) + 1)
     figure, axes = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
     for start, end in scored.video.intervals or ():
-        axes.axvspan(start, min(end, len(frames)), color="tab:red", alpha=0.2, linewidth=0)
+        axes.axvspan(start - 0.5, min(end, len(frames)) + 0.5, color="tab:red", alpha=0.2, linewidth=0)
     axes.step(frames, scored.scores, where="mid", color="tab:blue")
     axes.set(xlim=(1, max(2, len(frames))), ylim=(0, 1.02), xlabel="frame", ylabel="anomaly score")
     axes.set_title(scored.video.id, parse_math=False)

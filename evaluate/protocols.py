@@ -7,6 +7,7 @@ import numpy as np
 
 from data.catalogue import Video
 from data.errors import UserError
+from train.settings import RECIPES
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Protocol:
     )
     paper: float | None = None  # frame AUC that the paper reports, where it is known to us
 
-    def cases(self, videos: list[Video], draws: int) -> Iterator[tuple[int, list[Video]]]:
-        """Seed and split videos of each training.
+    def cases(self, videos: list[Video], draws: int, first: int = 0) -> Iterator[tuple[int, list[Video]]]:
+        """Seed, from `first` on, and split videos of each training.
 
         Raises:
             UserError: the videos do not allow this protocol.
@@ -38,7 +39,7 @@ class Protocol:
             for part in () if self.drawn else ("train", "test"):
                 if not any(video.split == part for video in of_label):
                     raise UserError(self.title, f"has no {name} video to {part} on", "give labels with a split")
-        for seed in range(draws):
+        for seed in range(first, first + draws):
             yield seed, self._draw(videos, seed) if self.drawn else videos
 
     def _draw(self, videos: list[Video], seed: int) -> list[Video]:
@@ -55,14 +56,18 @@ PROTOCOLS = {
     "shanghaitech": Protocol("ShanghaiTech", draws=5),
 }
 
+# of a training: the paper's model, of which a row of the tables changes parts, whatever recipe is given
+MODEL = {"recipe": "paper", "model": "sta", **RECIPES["paper"]}
+
 ABLATION = {  # rows of the paper's Table 2: the features with an FC head, then one part after the other
-    "FC": {"attention": False, "mce": False, "head": "fc"},
-    "STA + FC": {"attention": True, "mce": False, "head": "fc"},
-    "STA + eq. 4 + FC": {"attention": True, "mce": True, "head": "fc"},
-    "STA + eq. 4 + bd-RNN": {"attention": True, "mce": True, "head": "rnn"},
+    "FC": MODEL | {"attention": False, "mce": False, "head": "fc"},
+    "STA + FC": MODEL | {"mce": False, "head": "fc"},
+    "STA + eq. 4 + FC": MODEL | {"head": "fc"},
+    "STA + eq. 4 + bd-RNN": MODEL,
 }
 PAPER = "STA + eq. 4 + bd-RNN"
-BASELINES = {
-    "RTFM-like (Tian et al., 2021)": {"model": "rtfm"},
-    "HL-Net-like (Wu et al., 2020)": {"model": "hlnet", "learning_rate": 5e-4},
+OTHERS = {
+    "RTFM-like (Tian et al., 2021)": MODEL | {"model": "rtfm"},
+    "HL-Net-like (Wu et al., 2020)": MODEL | {"model": "hlnet", "learning_rate": 5e-4},
+    "recipe best": MODEL | RECIPES["best"],
 }

@@ -1,6 +1,7 @@
 """Tables 1 and 2 of the paper, measured: every model of a protocol, trained and tested; goes on where it stopped."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -13,11 +14,11 @@ from data.catalogue import Video
 from data.store import Stored
 from evaluate.metrics import evaluate
 from evaluate.plots import plot_reproduction
-from evaluate.protocols import ABLATION, BASELINES, PAPER, PROTOCOLS
+from evaluate.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
 from evaluate.score import score_video
-from evaluate.settings import EvaluateSettings
+from evaluate.settings import ScoringSettings
 from train.run import train
-from train.settings import RECIPES, TrainSettings
+from train.settings import TrainSettings
 
 METHODS = ("auc", "auc_abnormal", "video_auc")  # columns of table 1
 COLUMNS = {  # of table 2
@@ -38,7 +39,7 @@ class Reproduction:
         videos: all videos, with labels, and the split where the protocol takes it from them.
         stored: their features.
         training, scoring: settings; those that make a row of the tables go over them.
-        draws: trainings of each row; 0 for the protocol's own number.
+        draws: trainings of each row, with seeds from that of `training` on; 0 for the protocol's own number.
         folder: where measurements, tables and picture are kept.
     """
 
@@ -48,14 +49,15 @@ class Reproduction:
         videos: list[Video],
         stored: Mapping[str, Stored],
         training: TrainSettings,
-        scoring: EvaluateSettings,
+        scoring: ScoringSettings,
         draws: int,
         folder: Path,
     ):
         self.dataset, self.protocol, self.folder = dataset, PROTOCOLS[dataset], folder
         self.stored, self.training, self.scoring = stored, training, scoring
-        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws))
-        self.rows = {**ABLATION, **BASELINES, **{f"recipe {n}": r for n, r in RECIPES.items() if n != training.recipe}}
+        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed))
+        self.rows = ABLATION | OTHERS
+        self.digests = {video.id: _digest(stored[video.id]) for video in videos}
         self.file = folder / f"{dataset}.json"
         self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.todo = [
@@ -107,7 +109,7 @@ class Reproduction:
             f"| oracle that knows the video labels | {_spread(oracle)} | 0.500 | 1.000 | | |",
         ]
         for row in self.rows:
-            name = {"FC": "MIL ranking (Sultani et al., 2018)", PAPER: "**the paper's model**"}.get(row, row)
+            name = {"FC": "MIL ranking, FC head (after Sultani et al., 2018)", PAPER: "**the paper's model**"}.get(row, row)
             if row in ABLATION and row not in ("FC", PAPER):
                 continue
             theirs = ("not known to us" if paper is None else f"{paper:.3f}") if row == PAPER else ""
@@ -136,9 +138,9 @@ class Reproduction:
 
     def _key(self, row: str, seed: int, videos: list[Video]) -> str:
         """Everything that the result depends on; what is measured under another key is not taken for it."""
-        parts = [(v.id, v.label, v.split, v.intervals) for v in videos]
-        made = [self.stored[videos[0].id].made["fingerprint"], dataclasses.asdict(self._settings(row, seed))]
-        content = json.dumps([made, dataclasses.asdict(self.scoring), parts], sort_keys=True)
+        parts = [(v.id, v.label, v.split, v.intervals, self.digests[v.id]) for v in videos]
+        settings = [dataclasses.asdict(group) for group in (self._settings(row, seed), self.scoring)]
+        content = json.dumps([_code(), settings, parts], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _keep(self) -> None:
@@ -148,12 +150,29 @@ class Reproduction:
         os.replace(part, self.file)
 
 
+def _digest(stored: Stored) -> str:
+    return hashlib.sha256(stored.features.tobytes() + str((stored.features.shape, stored.frames)).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of the code that trains, scores and measures."""
+    here = Path(__file__).parent
+    files = [
+        *sorted(here.with_name("train").glob("*.[pc]*")),
+        *(here / f"{n}.py" for n in ("frames", "score", "metrics")),
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
 def _spread(values: np.ndarray) -> str:
-    return f"{values.mean():.3f} ± {values.std(ddof=min(1, len(values) - 1)):.3f}"
+    return f"{values.mean():.3f}" + (f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else "")
 
 
 def _gain(differences: np.ndarray) -> str:
     """Mean of paired differences and its 95 % interval, by a bootstrap over the trainings."""
+    if len(differences) == 1:
+        return f"{differences[0]:+.3f}"
     rng = np.random.default_rng(0)
     means = rng.choice(differences, (10_000, len(differences))).mean(1)
     low, high = np.percentile(means, [2.5, 97.5])

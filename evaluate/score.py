@@ -21,6 +21,7 @@ class ScoredVideo:
     """One video's result; `truth` is None where it is not known."""
 
     video: Video
+    frames: int  # decoded, whatever the convention by which they count
     clips: np.ndarray  # (clips,) anomaly scores in [0, 1]
     cover: np.ndarray  # (frames,) the clip that covers each frame
     truth: np.ndarray | None  # (frames,) bool
@@ -62,16 +63,15 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Evalua
     """Scores of every frame that counts, and the truth where the labels hold it.
 
     Raises:
-        UserError: the labels do not fit the frames of the video.
+        UserError: the labels do not fit the frames of the video, or the model overflows on it.
     """
-    if video.frames is not None and video.frames != stored.frames:
-        raise UserError(
-            video.id,
-            f"has {stored.frames} frames, its labels were made for {video.frames}",
-            "correct the labels or the mask",
-        )
+    stored.require_frames(video.id, video.frames)
     clips = score_clips(trained, stored.features, settings)
+    if not np.isfinite(clips).all():
+        raise UserError(
+            video.id, "has scores that are no numbers", "train with a lower --learning-rate, or score without --native"
+        )
     truth = None
     if video.intervals is not None:
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)
-    return ScoredVideo(video, clips, counted(stored.cover, settings.frames), truth)
+    return ScoredVideo(video, stored.frames, clips, counted(stored.cover, settings.frames), truth)

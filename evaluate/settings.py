@@ -9,11 +9,15 @@ CROPS = ("features", "scores")
 
 
 @dataclass(frozen=True)
-class EvaluateSettings:
-    run: str = setting("", "folder of the run to evaluate (default: the latest)")
-    plot: bool = setting(False, "draw the score curve of every video, and the ROC")
+class ScoringSettings:
     native: bool = setting(False, "score every clip of a video by itself, instead of the segments it was trained on")
     frames: str = setting("exact", "which frames count: as decoded, whole clips only, or filled up to whole clips", CONVENTIONS)  # fmt: skip
     crops: str = setting("features", "of several crops, average the features before the model or the scores after it", CROPS)  # fmt: skip
     smooth: int = setting(1, "moving average of the scores over so many clips", low=1)
-    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from the training videos", low=0.0)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(ScoringSettings):
+    run: str = setting("", "folder of the run to evaluate (default: the latest)")
+    plot: bool = setting(False, "draw the score curve of every video, and the ROC")
+    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from the training videos", low=0.0, high=1.0)  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.settings import add_flags, build, read_settings
-from evaluate.settings import EvaluateSettings
+from evaluate.settings import EvaluateSettings, ScoringSettings
 from extract.settings import ExtractSettings
 from pipeline.settings import CommonSettings
 from train.settings import RECIPES, TrainSettings
@@ -39,8 +39,11 @@ def run(command: str, flags: dict) -> int:
 
     file = flags.pop("settings", None)
     saved = read_settings(Path(file), GROUPS) if file else {}
-    recipe = RECIPES[flags.get("recipe") or saved.get("recipe") or "paper"]
-    common, extraction, training, evaluation = (build(group, recipe, saved, flags) for group in GROUPS)
+    if "recipe" in flags:  # asked for now, so it goes over what a file says
+        layers = saved, RECIPES[flags["recipe"]], flags
+    else:
+        layers = RECIPES[saved.get("recipe", "paper")], saved, flags
+    common, extraction, training, evaluation = (build(group, *layers) for group in GROUPS)
     match command:
         case "extract":
             return commands.extract(flags["videos"], flags.get("weights"), common, extraction)
@@ -51,7 +54,8 @@ def run(command: str, flags: dict) -> int:
         case "evaluate":
             return commands.evaluate(common, evaluation)
         case "reproduce":
-            return commands.reproduce(flags["dataset"], flags.get("draws", 0), common, training, evaluation)
+            scoring = build(ScoringSettings, *layers)
+            return commands.reproduce(flags["dataset"], flags.get("draws", 0), common, training, scoring)
         case "data":
             return commands.verify(flags["folder"])
         case "demo":
@@ -97,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
         "reproduce",
         "tables 1 and 2 of the paper on features that are there: every model, every split or seed",
         TrainSettings,
-        EvaluateSettings,
+        ScoringSettings,
     )
     reproduce.add_argument("dataset", metavar="DATASET", help="ped2, ucf-crime or shanghaitech: whose protocol")
     reproduce.add_argument(

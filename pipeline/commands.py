@@ -11,7 +11,7 @@ from data.errors import UserError, few
 from data.layouts import label, read_catalogue
 from data.settings import record
 from data.store import Store
-from evaluate.settings import EvaluateSettings
+from evaluate.settings import EvaluateSettings, ScoringSettings
 from extract.settings import ExtractSettings
 from pipeline.settings import CommonSettings
 from pipeline.work import DEFAULT_PRESET, IMPORTED, Work
@@ -114,6 +114,7 @@ def train(common: CommonSettings, settings: TrainSettings) -> int:
         f"training on {counts(chosen)}, features from {store.root}"
         + (f"; split drawn with seed {settings.seed}" if drawn else "")
     )
+    tell_unlabelled(videos)
     if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
         print(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
@@ -159,14 +160,14 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
     scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
+    normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
+    seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     print(f"{counts(chosen)} scored with {run / 'model.pt'}")
     for s in scored:
-        if s.truth is not None and any(end > stored[s.video.id].frames for _, end in s.video.intervals):
+        if s.truth is not None and any(end > s.frames for _, end in s.video.intervals):
             print(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     write_scores(scored, run / "scores.csv")
     metrics, pictures = evaluate(scored), {}
-    normal = [video for video in ran.values() if video.split == "train" and video.label == 0]
-    seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
     write_metrics(metrics, extra, scored, run / "metrics.json")
     if settings.plot:
@@ -189,7 +190,7 @@ def evaluate(common: CommonSettings, settings: EvaluateSettings) -> int:
 
 
 def reproduce(
-    dataset: str, draws: int, common: CommonSettings, training: TrainSettings, scoring: EvaluateSettings
+    dataset: str, draws: int, common: CommonSettings, training: TrainSettings, scoring: ScoringSettings
 ) -> int:
     """The paper's tables on the features of the work folder. Returns the exit code."""
     from evaluate.protocols import PROTOCOLS
@@ -202,7 +203,7 @@ def reproduce(
     work, device = Work(common.work), choose_device(common.device)
     store = work.store(work.extracted_preset(common.preset))
     videos = catalogue(work, store, common.labels)
-    stored = dict(store.read_all([video.id for video in videos]))
+    stored = store.read_all([video.id for video in videos])
     reproduction = Reproduction(dataset, videos, stored, training, scoring, draws, work.root / "reproduce")
     done, todo = len(reproduction.cases) * len(reproduction.rows), len(reproduction.todo)
     print(
@@ -259,9 +260,13 @@ def test_part(work: Work, run: Path, ran: dict[str, Video], store: Store, labels
     """
     videos = list(ran.values())
     if labels:
-        given = labelled(work, store, labels)
-        own_split = any(video.split for video in given)
-        videos = given if own_split else [replace(v, split=ran[v.id].split) for v in given if v.id in ran]
+        videos = labelled(work, store, labels)
+        if not any(video.split for video in videos):
+            tell_unlabelled(videos)
+            videos = [video for video in videos if video.label is not None]
+            if strangers := [video.id for video in videos if video.id not in ran]:
+                print(f"note: {few(strangers)} not known to {run}, and without a split; left out")
+            videos = [replace(video, split=ran[video.id].split) for video in videos if video.id in ran]
     chosen = [video for video in videos if video.split == "test"]
     if not chosen:
         raise UserError(labels or run / "videos.csv", "has no test video", "give labels with split test, by --labels")

@@ -44,13 +44,13 @@ class Work:
         return preset or here[0]
 
     def remember(self, videos: list[Video]) -> None:
-        """Add videos to the catalogue; what is said of one now replaces what was said before, but saying nothing does not."""
+        """Add videos to the catalogue; what is said of one now replaces what was said before, but saying less does not."""
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".catalogue.lock"):
             before = read_labels(self.catalogue) if self.catalogue.exists() else []
             part = self.root / ".catalogue.part"
             known = {video.id: video for video in before}
-            known |= {video.id: video for video in videos if video.label is not None or video.id not in known}
+            known |= {video.id: video for video in videos if not _says_less(video, known.get(video.id))}
             write_labels(part, known.values())
             os.replace(part, self.catalogue)
 
@@ -82,3 +82,11 @@ class Work:
         if not run.is_dir():
             raise UserError(run, "is not a run", "run `pipeline train` first, or give a run's folder with --run")
         return run.resolve() if run.is_symlink() else run
+
+
+def _says_less(video: Video, before: Video | None) -> bool:
+    """Whether all that is known of the video now was known before, as when a layout has labels, but no intervals."""
+    if before is None:
+        return False
+    said = ("label", "split", "intervals", "kind", "frames", "seconds")
+    return all(getattr(video, name) in (getattr(before, name), None, "", ()) for name in said)

@@ -53,8 +53,13 @@ def test_magnitude_loss_by_hand():
     assert terms["classification"].item() == pytest.approx(0.6931, abs=1e-3)
 
 
-def test_relations_join_only_similar_segments():
+def test_segments_are_related_by_their_place_and_by_their_likeness():
+    torch.manual_seed(0)
     model = TemporalRelations(8).eval()
-    features = torch.rand(1, 6, 8)
-    moved = model(features[:, torch.tensor([1, 0, 2, 3, 4, 5])]).scores
-    assert not torch.allclose(moved, model(features).scores)  # neighbours matter
+    features, order = torch.rand(1, 6, 8), torch.tensor([4, 0, 2, 3, 1, 5])
+    together, moved = model(features).features, model(features[:, order]).features
+    assert torch.allclose(moved[..., :32], together[:, order, :32], atol=1e-6)  # alike wherever they stand
+    assert not torch.allclose(moved[..., 32:], together[:, order, 32:], atol=1e-4)  # neighbours by their place
+    model.SIMILAR = 2.0  # nothing is so similar: every segment takes the plain mean of all
+    assert model(features).features[0, :, :32].std(0).max() < 1e-6
+    assert together[0, :, :32].std(0).max() > 1e-4

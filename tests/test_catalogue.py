@@ -84,6 +84,16 @@ def test_wrong_labels_are_named(tmp_path, rows, problem):
         read_labels(path)
 
 
+def test_what_one_row_of_a_video_says_counts_for_all(tmp_path):
+    head = "video,label,class,frames,start,end\n"
+    (tmp_path / "labels.csv").write_text(head + "a,1,fight,90,1,2\na,1,,,5,6\n")
+    assert read_labels(tmp_path / "labels.csv") == [Video("a", None, 1, None, ((1, 2), (5, 6)), "fight", 90)]
+    for second in ("a,1,fire,90,5,6", "a,1,fight,91,5,6"):
+        (tmp_path / "labels.csv").write_text(head + f"a,1,fight,90,1,2\n{second}\n")
+        with pytest.raises(UserError, match="line 3: a stands there twice"):
+            read_labels(tmp_path / "labels.csv")
+
+
 @pytest.mark.parametrize("content", [b"", b"name,label\na,1\n", b"\xff\xfe\x00"])
 def test_not_a_labels_file(tmp_path, content):
     (tmp_path / "labels.csv").write_bytes(content)

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from data.catalogue import read_labels
+from data.catalogue import Video, read_labels
 from data.settings import read_settings
 from data.store import Store
 from pipeline.cli import GROUPS, main
+from pipeline.work import Work
 from tests.conftest import write_store, write_video
 
 QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
@@ -142,7 +143,35 @@ def test_wrong_settings_file(tmp_path, capsys, content, problem):
     assert problem in fails(capsys, "train", "--settings", tmp_path / "s.json")
 
 
+def test_a_recipe_goes_over_a_file_and_flags_over_the_recipe(work, tmp_path):
+    def trained_with(*arguments):
+        assert main(["train", *work, *QUICK, "--epochs", "2", *arguments]) == 0
+        saved = json.loads((tmp_path / "runs/latest/settings.json").read_text())
+        return tuple(saved[name] for name in ("recipe", "head", "bag_loss", "mce"))
+
+    assert trained_with() == ("paper", "rnn", "ranking", True)
+    paper = str((tmp_path / "runs/latest/settings.json").resolve())
+    assert trained_with("--recipe", "best") == ("best", "fc", "k-max", False)
+    best = str((tmp_path / "runs/latest/settings.json").resolve())
+    assert trained_with("--settings", paper, "--recipe", "best", "--mce") == ("best", "fc", "k-max", True)
+    assert trained_with("--settings", best, "--recipe", "paper") == ("paper", "rnn", "ranking", True)
+    assert trained_with("--settings", best, "--head", "rnn") == ("best", "rnn", "k-max", False)
+
+
+def test_what_was_trained_on_is_not_tested_on(work, tmp_path, capsys):
+    assert main(["train", *work, *QUICK]) == 0
+    (tmp_path / "all.csv").write_text((tmp_path / "labels.csv").read_text().replace("train", "test"))
+    line = fails(capsys, "evaluate", "--work", tmp_path, "--labels", tmp_path / "all.csv")
+    assert "tests on" in line and "was trained on" in line
+    (tmp_path / "none.csv").write_text("video,label,start,end\na06,1,65,112\nn06,0,,\nn00,0,,\n")
+    assert main(["evaluate", "--work", str(tmp_path), "--labels", str(tmp_path / "none.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "1 normal, 1 abnormal scored" in out and "no label for a00" in out
+
+
 def test_wrong_flags(work, tmp_path, capsys):
+    assert "5.0 is too high" in fails(capsys, "evaluate", *work, "--alarm-rate", "5")
+    assert "not a number" in fails(capsys, "train", *work, "--margin", "nan")
     assert "too low" in fails(capsys, "train", *work, "--epochs", "0")
     assert "this GPU cannot be used" in fails(capsys, "train", *work, "--device", "cuda:7")
     assert "not a device" in fails(capsys, "train", *work, "--device", "abacus")
@@ -192,6 +221,16 @@ def test_labels_are_kept_by_an_extract_that_has_none(tmp_path):
     assert before[0].intervals == ((3, 7),)
     assert main(arguments) == 0
     assert read_labels(tmp_path / "work/catalogue.csv") == before
+
+
+def test_a_layout_that_says_less_than_the_labels_did_takes_nothing_away(tmp_path):
+    known = Video("fight/v", None, 1, "test", ((3, 7),), "fight")
+    work = Work(str(tmp_path))
+    work.remember([known])
+    work.remember([Video("fight/v", None, 1, kind="fight"), Video("normal/w", None, 0, intervals=())])
+    assert read_labels(work.catalogue)[0] == known
+    work.remember([Video("fight/v", None, 0, "test", ())])
+    assert read_labels(work.catalogue)[0].label == 0
 
 
 def test_interrupted_before_the_first_video_is_done(tmp_path):

@@ -1,6 +1,7 @@
 """Frames, truth and metrics, by hand and against plain loops."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def scored(id, label, clips, intervals, frames=None):
     frames = frames or 16 * len(clips)
     truth = None if intervals is None else frame_truth(intervals, frames, id)
     video = Video(id, None, label, "test", intervals)
-    return ScoredVideo(video, clips, Stored(clips[:, None, None], frames, {}).cover, truth)
+    return ScoredVideo(video, frames, clips, Stored(clips[:, None, None], frames, {}).cover, truth)
 
 
 def test_every_frame_has_its_clips_score():
@@ -42,6 +43,9 @@ def test_truth_is_one_based_and_inclusive():
     assert frame_truth(((3, 99),), 4, "v").tolist() == [False, False, True, True]
     with pytest.raises(UserError, match="v: has 4 frames"):
         frame_truth(((5, 9),), 4, "v")
+    for wrong in ((4, 2), (0, 2)):
+        with pytest.raises(UserError, match="an interval"):
+            frame_truth((wrong,), 6, "v")
 
 
 VIDEOS = [
@@ -124,6 +128,17 @@ def trained():
     settings = TrainSettings(segments=4)
     scaling = Scaling("none", np.zeros(8, np.float32), np.ones(8, np.float32))
     return Trained(Ensemble([build(8, settings)]).eval(), settings, scaling, {})
+
+
+def test_each_clip_has_the_score_of_its_segment(trained):
+    features = np.random.default_rng(0).random((9, 1, 8), np.float32)
+    bounds = [0, 2, 4, 7, 9]  # of four segments
+    segments = np.stack([features[a:b, 0].mean(0) for a, b in pairwise(bounds)])
+    with torch.inference_mode():
+        expected = trained.model(torch.from_numpy(segments)[None])[0].numpy()
+    assert len(set(expected)) == 4
+    found = score_clips(trained, features, EvaluateSettings())
+    np.testing.assert_allclose(found, np.repeat(expected, np.diff(bounds)), rtol=1e-5)
 
 
 def test_crops_are_averaged_before_or_after_the_model(trained):

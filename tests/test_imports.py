@@ -1,5 +1,7 @@
 """Published features into the store: every file format, crops, segments, and what is refused."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -148,3 +150,25 @@ def test_the_original_authors_features_of_ucf_crime(tmp_path, shared):
     features = store.read("Explosion008_x264").features
     assert features.shape == (32, 1, 4096)
     np.testing.assert_allclose(np.linalg.norm(features, axis=-1), 1, rtol=1e-3)
+
+
+def test_segments_go_through_training_and_scoring(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["video,label,split,frames,start,end"]
+    for number in range(4):
+        for label in (0, 1):
+            id, frames = f"{'na'[label]}{number}", 1600 + 16 * number
+            (tmp_path / "features").mkdir(exist_ok=True)
+            features = rng.random((32, 6), np.float32)
+            features[8:16] += label
+            np.save(tmp_path / f"features/{id}.npy", features)
+            part = "train" if number < 2 else "test"
+            rows.append(f"{id},{label},{part},{frames},{'401,800' if label else ','}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    work = ["--work", str(tmp_path / "work")]
+    assert main(["import", str(tmp_path / "features"), "--labels", str(tmp_path / "labels.csv"), *work]) == 0
+    assert main(["train", "--epochs", "100", "--learning-rate", "1e-3", *work]) == 0
+    assert main(["evaluate", *work]) == 0
+    found = json.loads((tmp_path / "work/runs/latest/metrics.json").read_text())
+    assert (found["videos"], found["frames"], found["positive_frames"]) == (4, 2 * (1632 + 1648), 800)
+    assert found["auc"] > 0.95

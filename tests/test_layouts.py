@@ -1,12 +1,15 @@
 """Every annotation format, from small files made here; and `data verify`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.io
 
 from data.catalogue import Video, in_frames, read_labels, write_labels
 from data.errors import UserError
-from data.layouts import intervals_of, read_catalogue
+from data.layouts import intervals_of, read_catalogue, read_ped_mat, read_ucf_test, read_xd_test
+from data.store import Stored
 from data.verify import KNOWN, totals, verify
 from pipeline.cli import main
 from tests.conftest import write_video
@@ -118,6 +121,8 @@ def test_seconds(tmp_path):
     assert a.seconds == ((1.5, 3.0), (4.0, 4.01)) and a.intervals is None and b.intervals == ()
     assert in_frames(a, 10.0).intervals == ((16, 30), (41, 41))
     assert in_frames(b, 10.0) == b
+    at_15 = in_frames(replace(a, seconds=((8.2, 16.6),)), 15.0)  # 123 and 249 frames, in floats a hair more or less
+    assert at_15.intervals == ((124, 249),)
     with pytest.raises(UserError, match="no known frame rate"):
         in_frames(a, 0.0)
     write_labels(tmp_path / "again.csv", [a, b])
@@ -129,6 +134,21 @@ def test_wrong_seconds(tmp_path, row):
     (tmp_path / "labels.csv").write_text(f"video,label,start_s,end_s,start,end\n{row}\n")
     with pytest.raises(UserError, match="line 2"):
         read_labels(tmp_path / "labels.csv")
+
+
+def test_a_reversed_interval_is_named_with_its_line(tmp_path):
+    path = tmp_path / "annotation"
+    path.write_text("Abuse028_x264.mp4 Abuse 165 240 -1 -1\nAbuse030_x264.mp4 Abuse 420 150 -1 -1\n")
+    with pytest.raises(UserError, match="line 2: has an interval 420 to 150"):
+        read_ucf_test(path)
+    path.write_text("v_label_B1-0-0 45 30\n")
+    with pytest.raises(UserError, match="line 1: has an interval 45 to 30"):
+        read_xd_test(path)
+    cells = np.empty((1, 2), object)
+    cells[0, 0], cells[0, 1] = np.array([[61], [180]]), np.array([[95], [9]])
+    scipy.io.savemat(tmp_path / "ped2.mat", {"gt": cells})
+    with pytest.raises(UserError, match="entry 2: has an interval 95 to 9"):
+        read_ped_mat(tmp_path / "ped2.mat")
 
 
 def test_verify_says_what_is_missing(tmp_path, capsys):
@@ -168,6 +188,6 @@ def test_labels_for_another_number_of_frames():
     from evaluate.score import score_video
     from evaluate.settings import EvaluateSettings
 
-    stored = type("Stored", (), {"frames": 5, "features": np.zeros((1, 1, 8), np.float32)})()
+    stored = Stored(np.zeros((1, 1, 8), np.float32), 5, {})
     with pytest.raises(UserError, match="v: has 5 frames, its labels were made for 6"):
         score_video(None, Video("v", None, 1, "test", ((1, 2),), frames=6), stored, EvaluateSettings())

@@ -5,11 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from data.catalogue import Video
+from data.catalogue import Video, read_labels
 from data.errors import UserError
-from evaluate.protocols import ABLATION, BASELINES, PROTOCOLS
+from data.store import Store
+from evaluate import metrics
+from evaluate.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
+from evaluate.reproduce import Reproduction
+from evaluate.settings import ScoringSettings
 from pipeline.cli import main
 from tests.conftest import write_store
+from train.settings import TrainSettings
 
 QUICK = ["--epochs", "3", "--segments", "10", "--draws", "2"]
 VIDEOS = [Video(f"n{i}", None, 0, None, ()) for i in range(16)] + [
@@ -25,6 +30,17 @@ def test_ped2_draws_ten_and_six():
         assert all(v.split in ("train", "test") for v in videos)
     assert len({tuple(v.split for v in videos) for _, videos in cases}) == 5
     assert cases == list(PROTOCOLS["ped2"].cases(VIDEOS, 5))
+    assert cases[2:] == list(PROTOCOLS["ped2"].cases(VIDEOS, 3, first=2))
+
+
+def test_rows_are_what_they_are_called_whatever_is_given(tmp_path):
+    store = write_store(tmp_path)
+    videos = read_labels(tmp_path / "labels.csv")
+    given = TrainSettings(recipe="best", model="rtfm", bag_loss="k-max", head="fc", mce=False, margin=0.1)
+    arguments = videos, store.read_all([v.id for v in videos])
+    tables = Reproduction("ucf-crime", *arguments, given, ScoringSettings(), 1, tmp_path)
+    assert tables._settings(PAPER, 0) == TrainSettings(margin=0.1)
+    assert tables._settings("FC", 0).bag_loss == "ranking" and tables._settings("recipe best", 0).bag_loss == "k-max"
 
 
 def test_what_a_protocol_cannot_do_is_said():
@@ -36,18 +52,19 @@ def test_what_a_protocol_cannot_do_is_said():
         list(PROTOCOLS["ucf-crime"].cases(VIDEOS, 1))
 
 
-def test_tables_and_going_on(tmp_path, capsys):
+def test_tables_and_going_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(metrics, "RESAMPLES", 20)
     write_store(tmp_path)
     command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), *QUICK]
     assert main(command) == 0
     folder = tmp_path / "reproduce"
     tables = (folder / "ucf-crime.md").read_text()
-    for row in [*list(ABLATION)[1:], *BASELINES, "MIL ranking", "oracle"]:
+    for row in [*list(ABLATION)[1:], *OTHERS, "MIL ranking", "oracle"]:
         assert row in tables
     assert (folder / "ucf-crime.png").stat().st_size > 5000
     known = json.loads((folder / "ucf-crime.json").read_text())
-    rows = len(ABLATION) + len(BASELINES) + 1  # the other recipe
-    assert "recipe best" in tables and len(known) == 2 * rows
+    rows = len(ABLATION) + len(OTHERS)
+    assert len(known) == 2 * rows
     assert len({r["metrics"]["auc"]["value"] for r in known.values()}) > 4
 
     known.pop(next(iter(known)))
@@ -58,6 +75,12 @@ def test_tables_and_going_on(tmp_path, capsys):
     assert (folder / "ucf-crime.md").read_text() == tables
 
     assert main([*command, "--margin", "0.1"]) == 0
+    assert f"; {2 * rows} trainings to do, 0 done before" in capsys.readouterr().out
+
+    store = Store(tmp_path / "features/made-up")
+    before = store.read("a00")
+    store.write("a00", before.features + 1, before.frames, before.made["fingerprint"])
+    assert main(command) == 0
     assert f"; {2 * rows} trainings to do, 0 done before" in capsys.readouterr().out
 
 

@@ -63,6 +63,18 @@ def test_loss_falls(corpus):
     assert len(losses) == 40 and losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.parametrize("bag_loss", ["ranking", "k-max"])
+def test_a_training_that_diverges_says_so(corpus, bag_loss):
+    with pytest.raises(UserError, match=r"diverged.*--learning-rate"):
+        trained(corpus, replace(SHORT, learning_rate=1e30, bag_loss=bag_loss))
+
+
+def test_labels_for_another_number_of_frames(corpus):
+    videos, stored = corpus
+    with pytest.raises(UserError, match="has 155 frames, its labels were made for 7"):
+        train([replace(v, frames=7) if v.id == "n03" else v for v in videos], stored, SHORT, "cpu")
+
+
 @pytest.mark.parametrize("head", ["rnn", "fc"])
 @pytest.mark.parametrize("attention", [True, False])
 def test_ablations_are_other_models(head, attention):

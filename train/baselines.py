@@ -1,7 +1,8 @@
 """Two strong later models behind the paper's interface, written from their publications, to see what the attention is worth.
 
 They are *like* the published ones: trained on the same bags, by the same loop and optimiser, and narrowed to `INNER` dimensions,
-so that features of 4096 dimensions train on a CPU. Sultani et al., 2018, is the paper's model with `--no-attention --no-mce --head fc`.
+so that features of 4096 dimensions train on a CPU. Sultani et al., 2018, is the paper's model with `--no-attention --no-mce --head fc
+--scale length`, but for the weights of their terms.
 """
 
 import torch

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sysconfig
@@ -98,10 +99,10 @@ def library(dtype: torch.dtype, degree: int) -> ctypes.CDLL:
         Unavailable: there is no C compiler, or it fails.
     """
     real, root = TYPES[dtype]
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if not compiler:
-        raise Unavailable("there is no C compiler (cc)")
-    command = [compiler, *FLAGS, f"-DREAL={real}", f"-DSQRT={root}", f"-DDEGREE={degree}"]
+    compiler, *options = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    if not shutil.which(compiler):
+        raise Unavailable(f"there is no C compiler ({compiler})")
+    command = [compiler, *options, *FLAGS, f"-DREAL={real}", f"-DSQRT={root}", f"-DDEGREE={degree}"]
     machine = _processor() + platform.platform() + sysconfig.get_platform()
     key = hashlib.sha256(SOURCE.read_bytes() + " ".join([*command, machine]).encode()).hexdigest()[:16]
     path = cache_folder() / f"attention-{key}.so"

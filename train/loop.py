@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from data.errors import UserError
 from train.baselines import build
 from train.fused import unavailable
 from train.model import Scored
@@ -28,6 +29,9 @@ def fit(
 
     Returns:
         The model after the last step, in evaluation mode.
+
+    Raises:
+        UserError: the training diverged.
     """
     torch.manual_seed(settings.seed)
     model = build(abnormal.shape[-1], settings).to(abnormal.device)
@@ -38,13 +42,20 @@ def fit(
     for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):
         chosen = [bags[draw.to(bags.device)] for bags, draw in zip((abnormal, normal), next(draws))]
         scored = model(torch.cat(chosen))
+        _require_finite(scored.scores)
         sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))
         loss, terms = model.objective(*(Scored(*side) for side in sides))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         on_step(step, loss.detach(), terms)
+    _require_finite(*model.parameters())
     return model.eval()
+
+
+def _require_finite(*tensors: Tensor) -> None:
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise UserError("training", "diverged: scores or weights are no numbers", "give a lower --learning-rate")
 
 
 def batches(bags: int, size: int, seed: int) -> Iterator[Tensor]:

@@ -35,13 +35,15 @@ def train(
         on_step, on_note: as in `train.loop.fit`; an ensemble's steps are counted through.
 
     Raises:
-        UserError: the training part lacks one of the two classes.
+        UserError: the training part lacks one of the two classes, labels do not fit a video, or the training diverges.
     """
     chosen = [video for video in videos if video.split == "train" and video.label is not None]
     require_classes(chosen, "the training part")
     seen, segments = Moments(), {0: [], 1: []}
     for video in chosen:
-        clips = stored[video.id].features.mean(1)
+        of_video = stored[video.id]
+        of_video.require_frames(video.id, video.frames)
+        clips = of_video.features.mean(1)
         seen.add(clips)
         segments[video.label].append(to_segments(clips, settings.segments))
     scaling = Scaling.learn(seen, settings.scale)

@@ -26,19 +26,17 @@ class TrainSettings:
     smoothness: float = setting(2e-4, "lambda_1 of eq. 5", low=0.0)
     sparsity: float = setting(4e-5, "lambda_2 of eq. 5", low=0.0)
     batch: int = setting(30, "abnormal bags, and as many normal ones, in a step", low=1)
-    epochs: int = setting(150, "times every video is seen; the last step is the model, no test set is looked at", low=1)
+    epochs: int = setting(
+        150, "passes over the videos of the larger class; the last step is the model, no test set is looked at", low=1
+    )
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
     ensemble: int = setting(1, "models of different seeds, whose scores are averaged", low=1)
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
 
 
 RECIPES: dict[str, dict] = {
-    "paper": {},
-    "best": {
-        "head": "fc",
-        "bag_loss": "k-max",
-        "mce": False,
-    },  # by cross-validation in training parts, see docs/results.md
+    "paper": {"attention": True, "head": "rnn", "bag_loss": "ranking", "mce": True},
+    "best": {"attention": True, "head": "fc", "bag_loss": "k-max", "mce": False},  # see docs/results.md
 }
 
 
