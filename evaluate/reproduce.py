@@ -20,6 +20,7 @@ from evaluate.settings import ScoringSettings
 from train.run import train
 from train.settings import TrainSettings
 
+NAMES = {"FC": "MIL ranking, FC head (after Sultani et al., 2018)", PAPER: "**the paper's model**"}  # in table 1
 METHODS = ("auc", "auc_abnormal", "video_auc")  # columns of table 1
 COLUMNS = {  # of table 2
     "auc": "frame AUC",
@@ -109,7 +110,7 @@ class Reproduction:
             f"| oracle that knows the video labels | {_spread(oracle)} | 0.500 | 1.000 | | |",
         ]
         for row in self.rows:
-            name = {"FC": "MIL ranking, FC head (after Sultani et al., 2018)", PAPER: "**the paper's model**"}.get(row, row)
+            name = NAMES.get(row, row)
             if row in ABLATION and row not in ("FC", PAPER):
                 continue
             theirs = ("not known to us" if paper is None else f"{paper:.3f}") if row == PAPER else ""
