@@ -2,10 +2,12 @@
 
     python -m benchmarks.recipes DATASET [--work DIR] [--labels CSV] [--draws N] [--candidates NAME ..]
 
-DATASET is a name of `pipeline reproduce`, whose features the work folder holds. Each training part is cut into FOLDS; every candidate is trained
-on all but one of them and tested on that one. Video AUC needs labels only; frame AUC, over all and over the abnormal videos, needs intervals
-and is left out where the training videos have none. Mean ± standard error over the folds. No test video of a training part is looked at; but where
-a protocol draws its splits, a test video of one draw is in the training part of another, so its figures are those of a development set. Further settings of `pipeline train` may follow, as flags.
+DATASET is a name of `pipeline reproduce`, whose features the work folder holds. Each training part is cut into FOLDS;
+every candidate is trained on all but one of them and tested on that one. Video AUC needs labels only; frame AUC, over
+all and over the abnormal videos, needs intervals and is left out where the training videos have none. Mean ± standard
+error over the folds. No test video of a training part is looked at; but where a protocol draws its splits, a test
+video of one draw is in the training part of another, so its figures are those of a development set. Further settings
+of `pipeline train` may follow, as flags.
 """
 
 import argparse

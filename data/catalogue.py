@@ -214,10 +214,8 @@ def in_frames(video: Video, fps: float) -> Video:
         return video
     if not fps > 0:
         raise UserError(video.id, "has intervals in seconds, but no known frame rate", "give start and end in frames")
-    frames = [
-        (round(a * fps, 6), round(b * fps, 6)) for a, b in video.seconds
-    ]  # 16.6 s at 15 fps are 249, not a hair more
-    intervals = tuple((math.floor(a) + 1, math.ceil(b)) for a, b in frames)
+    places = [(round(a * fps, 6), round(b * fps, 6)) for a, b in video.seconds]  # 16.6 s at 15 fps: 249, no hair more
+    intervals = tuple((math.floor(a) + 1, math.ceil(b)) for a, b in places)
     return replace(video, intervals=intervals)
 
 

@@ -42,7 +42,8 @@ def table(metrics: dict, extra: dict) -> str:
             lines.append(f"{METRICS[name][0]:{width}}  {m['value']:.3f}   {_interval(m)}")
     for kind, of_kind in extra["classes"].items():
         aucs = [f"{text} {of_kind[name]:.3f}" for name, text in CLASS.items() if of_kind[name] is not None]
-        lines.append(f"  {kind} ({of_kind['videos']}): {', '.join(aucs) or 'not defined'}")
+        if aucs:
+            lines.append(f"  {kind} ({of_kind['videos']}): {', '.join(aucs)}")
     return "\n".join([*lines, *_alarm(extra["alarm"])])
 
 

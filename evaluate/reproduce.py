@@ -158,11 +158,9 @@ def _digest(stored: Stored) -> str:
 @functools.cache
 def _code() -> str:
     """Digest of the code that trains, scores and measures."""
-    here = Path(__file__).parent
-    files = [
-        *sorted(here.with_name("train").glob("*.[pc]*")),
-        *(here / f"{n}.py" for n in ("frames", "score", "metrics")),
-    ]
+    root = Path(__file__).parents[1]
+    patterns = "train/*.py", "train/*.c", "data/bags.py", "data/store.py", *(f"evaluate/{n}.py" for n in ("frames", "score", "metrics"))  # fmt: skip
+    files = sorted(path for pattern in patterns for path in root.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

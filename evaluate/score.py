@@ -12,7 +12,7 @@ from data.catalogue import Video
 from data.errors import UserError
 from data.store import Stored
 from evaluate.frames import counted, frame_truth
-from evaluate.settings import EvaluateSettings
+from evaluate.settings import ScoringSettings
 from train.checkpoint import Trained
 
 
@@ -44,7 +44,7 @@ class ScoredVideo:
 
 
 @torch.inference_mode()
-def score_clips(trained: Trained, features: np.ndarray, settings: EvaluateSettings) -> np.ndarray:
+def score_clips(trained: Trained, features: np.ndarray, settings: ScoringSettings) -> np.ndarray:
     """Features (clips, crops, C) -> scores (clips,).
 
     Over the bag's segments, as in training, each clip having its segment's score; `settings.native`: over all clips as they are.
@@ -59,7 +59,7 @@ def score_clips(trained: Trained, features: np.ndarray, settings: EvaluateSettin
     return uniform_filter1d(scores, settings.smooth, mode="nearest")
 
 
-def score_video(trained: Trained, video: Video, stored: Stored, settings: EvaluateSettings) -> ScoredVideo:
+def score_video(trained: Trained, video: Video, stored: Stored, settings: ScoringSettings) -> ScoredVideo:
     """Scores of every frame that counts, and the truth where the labels hold it.
 
     Raises:

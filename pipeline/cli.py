@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     command("evaluate", "stage three: a model to scores per frame, metrics and pictures", EvaluateSettings)
     reproduce = command(
         "reproduce",
-        "tables 1 and 2 of the paper on features that are there: every model, every split or seed",
+        "tables 1 and 2 of the paper on features that are there: every model, every split or seed; a row sets recipe, model, attention, head, bag loss and eq. 4 itself",
         TrainSettings,
         ScoringSettings,
     )
