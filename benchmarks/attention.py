@@ -115,12 +115,13 @@ def measure(call, form: str, features, backward: bool) -> tuple[float | None, fl
         leaf.grad = None
         call(leaf).backward(weight)
 
-    if form in SLOW:  # gigabytes, so the process tells; the profiler's own records would come on top
+    # gigabytes show in the process; the profiler's own records would come on top of them
+    if form in SLOW or features.is_cuda:
         before = resident(features.device)
         work()
         memory = resident(features.device, peak=True) - before
     else:
-        memory = peak(work, features.device)
+        memory = peak(work)
     return fastest(work, features.device, calls=1 if form in SLOW else 15), memory / features.nbytes
 
 
@@ -135,13 +136,8 @@ def fastest(work, device, calls: int = 15) -> float:
     return min(times)
 
 
-def peak(work, device) -> int:
-    """Most bytes allocated at once during `work`, beyond what was there before."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        return torch.cuda.max_memory_allocated() - before
+def peak(work) -> int:
+    """Most bytes allocated at once on the CPU during `work`, beyond what was there before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         work()
     now = most = 0

@@ -14,18 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.catalogue import Video
 from data.layouts import read_catalogue
 from data.settings import add_flags, build
-from data.store import Stored
 from evaluate import metrics
-from evaluate.score import score_video
-from evaluate.settings import EvaluateSettings
+from evaluate.reproduce import tested
+from evaluate.settings import ScoringSettings
 from extract.settings import ExtractSettings
 from pipeline import commands
 from pipeline.settings import CommonSettings
 from pipeline.work import Work
-from train.run import train
 from train.settings import TrainSettings
 
 PRESET = "efficientnet-lite0"
@@ -47,7 +44,7 @@ def main() -> None:
     parser.add_argument("--native", action="store_true", help="score clips, not segments")
     add_flags(parser, TrainSettings)
     flags = vars(parser.parse_args())
-    settings = build(TrainSettings, flags)
+    settings, scoring = build(TrainSettings, flags), ScoringSettings(native=flags["native"])
 
     common = CommonSettings(work=flags["work"], preset=PRESET)
     commands.extract(str(flags["data"] / "videos"), None, common, ExtractSettings())
@@ -66,22 +63,13 @@ def main() -> None:
         split = [dataclasses.replace(v, split=parts[v.id]) for v in videos]
         for seed in range(flags["seeds"]):
             chosen = dataclasses.replace(settings, seed=seed)
-            results.append(run(split, stored, chosen, flags["native"]))
+            scored = tested(split, stored, chosen, scoring, torch.device("cpu"))
+            results.append([metric(scored) for metric in REPORTED.values()])
     found = np.array(results, float)
     cells = [f"{np.nanmean(column):.3f} ± {np.nanstd(column, ddof=1):.3f}" for column in found.T]
     print(f"{'all':24}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
     for number, of_split in enumerate(found.reshape(len(splits), flags["seeds"], -1).mean(1)):
         print(f"split {number:<18}" + "".join(f"{value:>20.3f}" for value in of_split), flush=True)
-
-
-def run(videos: list[Video], stored: dict[str, Stored], settings: TrainSettings, native: bool) -> list[float | None]:
-    trained = train(videos, stored, settings, torch.device("cpu"))
-    scored = [
-        score_video(trained, video, stored[video.id], EvaluateSettings(native=native))
-        for video in videos
-        if video.split == "test"
-    ]
-    return [metric(scored) for metric in REPORTED.values()]
 
 
 if __name__ == "__main__":

@@ -19,26 +19,26 @@ import torch
 from data.catalogue import Video
 from data.settings import add_flags, build
 from evaluate import metrics
-from evaluate.protocols import PROTOCOLS
-from evaluate.score import score_video
-from evaluate.settings import EvaluateSettings
+from evaluate.protocols import ABLATION, MODEL, OTHERS, PROTOCOLS
+from evaluate.reproduce import tested
+from evaluate.settings import ScoringSettings
 from pipeline.commands import catalogue
 from pipeline.work import Work
-from train.run import train
-from train.settings import TrainSettings
+from train.settings import RECIPES, TrainSettings
 
 FOLDS = 3
+BEST, K_MAX = MODEL | RECIPES["best"], {"bag_loss": "k-max"}
 CANDIDATES = {
-    "paper": {},
-    "FC": {"attention": False, "mce": False, "head": "fc"},
-    "FC, k-max": {"attention": False, "mce": False, "head": "fc", "bag_loss": "k-max"},
-    "STA + FC, k-max": {"mce": False, "head": "fc", "bag_loss": "k-max"},
-    "STA + FC, k-max, whitened": {"mce": False, "head": "fc", "bag_loss": "k-max", "scale": "whiten"},
-    "STA + FC, k-max, rows to length 1": {"mce": False, "head": "fc", "bag_loss": "k-max", "scale": "length"},
-    "paper, whitened": {"scale": "whiten"},
-    "STA + FC, k-max, 3 seeds averaged": {"mce": False, "head": "fc", "bag_loss": "k-max", "ensemble": 3},
-    "STA + bd-RNN, k-max": {"mce": False, "bag_loss": "k-max"},
-    "HL-Net-like": {"model": "hlnet", "learning_rate": 5e-4},
+    "paper": MODEL,
+    "FC": ABLATION["FC"],
+    "FC, k-max": ABLATION["FC"] | K_MAX,
+    "STA + FC, k-max": BEST,
+    "STA + FC, k-max, whitened": BEST | {"scale": "whiten"},
+    "STA + FC, k-max, rows to length 1": BEST | {"scale": "length"},
+    "paper, whitened": MODEL | {"scale": "whiten"},
+    "STA + FC, k-max, 3 seeds averaged": BEST | {"ensemble": 3},
+    "STA + bd-RNN, k-max": MODEL | {"mce": False} | K_MAX,
+    "HL-Net-like": OTHERS["HL-Net-like (Wu et al., 2020)"],
 }
 REPORTED = {"frame AUC": metrics.auc, "abnormal only": metrics.auc_abnormal, "video AUC": metrics.video_auc}
 
@@ -60,7 +60,8 @@ def main() -> None:
     print(f"{'':36}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)
     for name in flags["candidates"]:
         chosen = dataclasses.replace(settings, **CANDIDATES[name])
-        found = np.ma.masked_invalid(np.array([tested(case, stored, chosen) for case in cases], float))
+        scored = (tested(case, stored, chosen, ScoringSettings(), torch.device("cpu")) for case in cases)
+        found = np.ma.masked_invalid(np.array([[m(of_case) for m in REPORTED.values()] for of_case in scored], float))
         errors = found.std(0, ddof=1) / found.count(0) ** 0.5
         cells = ["-" if m is np.ma.masked else f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(0), errors)]
         print(f"{name:36}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
@@ -73,12 +74,6 @@ def folds(videos: list[Video]) -> list[list[Video]]:
         [dataclasses.replace(v, split="test" if place % FOLDS == fold else "train") for place, v in enumerate(inside)]
         for fold in range(FOLDS)
     ]
-
-
-def tested(videos: list[Video], stored: dict, settings: TrainSettings) -> list[float | None]:
-    trained = train(videos, stored, settings, torch.device("cpu"))
-    scored = [score_video(trained, v, stored[v.id], EvaluateSettings()) for v in videos if v.split == "test"]
-    return [metric(scored) for metric in REPORTED.values()]
 
 
 if __name__ == "__main__":

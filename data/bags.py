@@ -10,6 +10,11 @@ def clips_of(frames: int) -> int:
     return -(-frames // CLIP)
 
 
+def are_clips_of(rows: int, frames: int) -> bool:
+    """Whether so many rows can be the clips of so many frames; one more or less is, as the field rounds both ways."""
+    return abs(rows - clips_of(frames)) <= 1
+
+
 def segment_bounds(clips: int, segments: int) -> np.ndarray:
     """First clip of every segment, and one past the last: `segments + 1` whole numbers from 0 to `clips`."""
     return np.linspace(0, clips, segments + 1).round().astype(int)

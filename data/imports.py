@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from data.bags import CLIP, clips_of
+from data.bags import CLIP, are_clips_of, clips_of
 from data.errors import UserError
 from data.store import Store, refuse_mixture
 
@@ -113,7 +113,7 @@ def stretch(files: FeatureFiles, rows: int, frames: int | None) -> tuple[int, in
                 "give it in the column 'frames' of --labels",
             )  # fmt: skip
         return rows * CLIP, None
-    if abs(rows - clips_of(frames)) <= 1:  # the field rounds both ways
+    if are_clips_of(rows, frames):
         return frames, None
     if rows == SEGMENTS:
         return frames, SEGMENTS

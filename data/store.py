@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data.bags import CLIP, clips_of, segment_of_clip
+from data.bags import CLIP, are_clips_of, clips_of, segment_of_clip
 from data.errors import UserError
 
 
@@ -103,7 +103,7 @@ class Store:
             )
         stored = Stored(features, int(made.get("frames", 0)), made)
         width = made["fingerprint"].get("width", features.shape[2])
-        fits = made.get("segments") or abs(len(features) - clips_of(stored.frames)) <= 1  # the field rounds both ways
+        fits = made.get("segments") or are_clips_of(len(features), stored.frames)
         if features.shape[2] != width or stored.frames < 1 or not fits:
             raise UserError(
                 self.path(id),

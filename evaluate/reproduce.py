@@ -15,7 +15,7 @@ from data.store import Stored
 from evaluate.metrics import evaluate
 from evaluate.plots import plot_reproduction
 from evaluate.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
-from evaluate.score import score_video
+from evaluate.score import ScoredVideo, score_video
 from evaluate.settings import ScoringSettings
 from train.run import train
 from train.settings import TrainSettings
@@ -58,20 +58,20 @@ class Reproduction:
         self.stored, self.training, self.scoring = stored, training, scoring
         self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed))
         self.rows = ABLATION | OTHERS
-        self.digests = {video.id: _digest(stored[video.id]) for video in videos}
+        digests = {video.id: _digest(stored[video.id]) for video in videos}
+        self.keys = {(row, case[0]): self._key(row, *case, digests) for case in self.cases for row in self.rows}
         self.file = folder / f"{dataset}.json"
         self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.todo = [
-            (row, *case) for case in self.cases for row in self.rows if self._key(row, *case) not in self.known
+            (row, *case) for case in self.cases for row in self.rows if self.keys[row, case[0]] not in self.known
         ]
 
     def run(self, device, on_result: Callable[[str, int, dict], None] = lambda row, seed, metrics: None) -> None:
         """Measure what is not known yet; each result is on the disk before the next begins."""
         for row, seed, videos in self.todo:
-            trained = train(videos, self.stored, self._settings(row, seed), device)
-            tested = [video for video in videos if video.split == "test"]
-            found = evaluate([score_video(trained, v, self.stored[v.id], self.scoring) for v in tested], METHODS)
-            self.known[self._key(row, seed, videos)] = {"row": row, "seed": seed, "metrics": found}
+            scored = tested(videos, self.stored, self._settings(row, seed), self.scoring, device)
+            found = evaluate(scored, METHODS)
+            self.known[self.keys[row, seed]] = {"row": row, "seed": seed, "metrics": found}
             self._keep()
             on_result(row, seed, found)
 
@@ -132,14 +132,14 @@ class Reproduction:
         return f"{_spread(self._values(row, column))} [{low:.3f}, {high:.3f}]"
 
     def _values(self, row: str, metric: str, part: str = "value") -> np.ndarray:
-        return np.array([self.known[self._key(row, *case)]["metrics"][metric][part] for case in self.cases], float)
+        return np.array([self.known[self.keys[row, seed]]["metrics"][metric][part] for seed, _ in self.cases], float)
 
     def _settings(self, row: str, seed: int) -> TrainSettings:
         return dataclasses.replace(self.training, seed=seed, **self.rows[row])
 
-    def _key(self, row: str, seed: int, videos: list[Video]) -> str:
+    def _key(self, row: str, seed: int, videos: list[Video], digests: dict[str, str]) -> str:
         """Everything that the result depends on; what is measured under another key is not taken for it."""
-        parts = [(v.id, v.label, v.split, v.intervals, self.digests[v.id]) for v in videos]
+        parts = [(v.id, v.label, v.split, v.intervals, digests[v.id]) for v in videos]
         settings = [dataclasses.asdict(group) for group in (self._settings(row, seed), self.scoring)]
         content = json.dumps([_code(), settings, parts], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -149,6 +149,14 @@ class Reproduction:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.known, indent=1))
         os.replace(part, self.file)
+
+
+def tested(
+    videos: list[Video], stored: Mapping[str, Stored], training: TrainSettings, scoring: ScoringSettings, device
+) -> list[ScoredVideo]:
+    """The test part, scored by a model of the training part."""
+    trained = train(videos, stored, training, device)
+    return [score_video(trained, video, stored[video.id], scoring) for video in videos if video.split == "test"]
 
 
 def _digest(stored: Stored) -> str:
