@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from stavad.train.attention import SpatialTemporalAttention
+from stavad.train.kernels.cpu import unavailable
+from stavad.train.model import AnomalyDetector
+from stavad.train.settings import TrainSettings
 from tests.reference import written_out
-from train.attention import SpatialTemporalAttention
-from train.fused import unavailable
-from train.model import AnomalyDetector
-from train.settings import TrainSettings
 
 SHAPES = [(32, 1024), (32, 2048), (32, 4096), (256, 1024), (2048, 1024)]
 # bytes of one tensor of the written-out form, or read by the row-by-row form, beyond which it is not tried

@@ -25,14 +25,16 @@ import numpy as np
 import torch
 
 from benchmarks.attention import of_process
-from data.catalogue import Video
-from data.store import Store
-from extract.clips import to_clips
-from extract.decode import open_video
-from extract.presets import PRESETS
-from extract.run import CLIPS_AT_ONCE, Extraction, Progress, has_bf16
-from extract.settings import ExtractSettings
-from pipeline.street import scene, write
+from stavad.data.catalogue import Video
+from stavad.data.store import Store
+from stavad.extract.batch import CLIPS_AT_ONCE, has_bf16
+from stavad.extract.clips import to_clips
+from stavad.extract.decode import open_video
+from stavad.extract.outcome import Progress
+from stavad.extract.presets import PRESETS
+from stavad.extract.run import Extraction
+from stavad.extract.settings import ExtractSettings
+from stavad.pipeline.street import scene, write
 from tests.reference import seeded
 
 CASES = [("i3d-kinetics", "fp32"), ("i3d-kinetics", "bf16"), ("c3d-sports1m", "fp32"), ("c3d-sports1m", "bf16"), ("r3d_18", "fp32"), ("s3d", "fp32"), ("efficientnet-lite0", "fp32")]  # fmt: skip
@@ -107,7 +109,7 @@ def speeds(name: str, precision: str, video: Path, folder: Path, device) -> tupl
     progress, found = Opened(), []
     for number in range(ROUNDS):  # in turn, as the speed of a shared machine drifts
         written = clips_per_second(lambda: network(shown).cpu(), clips)
-        backbone = clips_per_second(lambda: run.features(shown).cpu(), clips)
+        backbone = clips_per_second(lambda: run.network(shown).cpu(), clips)
         outcome = run.run([Video(f"{number}", video)], progress)
         found.append((written, backbone, outcome.clips / (time.perf_counter() - progress.begun)))
     return tuple(map(max, zip(*found)))
@@ -128,7 +130,7 @@ def memory(video: Path, folder: Path, device) -> tuple[float, float]:
     preset = PRESETS["r3d_18"]()
     torch.save(preset.build().state_dict(), folder / "weights.pt")
     run = Extraction(preset, Store(folder / video.stem), ExtractSettings(), device, folder / "weights.pt")
-    run.backbone = torch.nn.Sequential(torch.nn.AdaptiveAvgPool3d(8), torch.nn.Flatten())
+    run.network.backbone = torch.nn.Sequential(torch.nn.AdaptiveAvgPool3d(8), torch.nn.Flatten())
     before, peaks, done = of_process("VmRSS"), [0, 0], threading.Event()
 
     def watch():

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from extract.clips import to_clips
-from extract.decode import open_video
-from extract.presets import PRESETS
+from stavad.extract.clips import to_clips
+from stavad.extract.decode import open_video
+from stavad.extract.presets import PRESETS
 from tests.reference import seeded
 
 CLIPS = 6

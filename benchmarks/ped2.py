@@ -14,25 +14,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.layouts import read_catalogue
-from data.settings import add_flags, build
-from evaluate import metrics
-from evaluate.reproduce import tested
-from evaluate.settings import ScoringSettings
-from extract.settings import ExtractSettings
-from pipeline import commands
-from pipeline.settings import CommonSettings
-from pipeline.work import Work
-from train.settings import TrainSettings
+from stavad.data.layouts import read_catalogue
+from stavad.data.settings import add_flags, build
+from stavad.data.work import Work
+from stavad.evaluate.metrics.clip_scores import gap
+from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal, oracle_auc
+from stavad.evaluate.metrics.precision import average_precision
+from stavad.evaluate.metrics.video_auc import video_auc
+from stavad.evaluate.reproduction.measure import tested
+from stavad.evaluate.settings import ScoringSettings
+from stavad.extract.folder import extract_features
+from stavad.train.settings import TrainSettings
 
 PRESET = "efficientnet-lite0"
 REPORTED = {
-    "AUC": metrics.auc,
-    "AUC abnormal": metrics.auc_abnormal,
-    "oracle": metrics.oracle_auc,
-    "AP": metrics.average_precision,
-    "video AUC": metrics.video_auc,
-    "gap": metrics.gap,
+    "AUC": auc,
+    "AUC abnormal": auc_abnormal,
+    "oracle": oracle_auc,
+    "AP": average_precision,
+    "video AUC": video_auc,
+    "gap": gap,
 }
 
 
@@ -46,8 +47,7 @@ def main() -> None:
     flags = vars(parser.parse_args())
     settings, scoring = build(TrainSettings, flags), ScoringSettings(native=flags["native"])
 
-    common = CommonSettings(work=flags["work"], preset=PRESET)
-    commands.extract(str(flags["data"] / "videos"), None, common, ExtractSettings())
+    extract_features(flags["data"] / "videos", flags["work"], PRESET)
     videos, _ = read_catalogue(flags["data"] / "videos")
     stored = dict(Work(flags["work"]).store(PRESET).read_all([video.id for video in videos]))
     with open(flags["data"] / "splits.csv", newline="") as file:

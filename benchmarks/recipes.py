@@ -16,15 +16,16 @@ import dataclasses
 import numpy as np
 import torch
 
-from data.catalogue import Video
-from data.settings import add_flags, build
-from evaluate import metrics
-from evaluate.protocols import ABLATION, MODEL, OTHERS, PROTOCOLS
-from evaluate.reproduce import tested
-from evaluate.settings import ScoringSettings
-from pipeline.commands import catalogue
-from pipeline.work import Work
-from train.settings import RECIPES, TrainSettings
+from stavad.data.catalogue import Video
+from stavad.data.settings import add_flags, build
+from stavad.data.work import Work
+from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal
+from stavad.evaluate.metrics.video_auc import video_auc
+from stavad.evaluate.reproduction.measure import tested
+from stavad.evaluate.reproduction.protocols import ABLATION, MODEL, OTHERS, PROTOCOLS
+from stavad.evaluate.settings import ScoringSettings
+from stavad.train.recipes import RECIPES
+from stavad.train.settings import TrainSettings
 
 FOLDS = 3
 BEST, K_MAX = MODEL | RECIPES["best"], {"bag_loss": "k-max"}
@@ -40,7 +41,7 @@ CANDIDATES = {
     "STA + bd-RNN, k-max": MODEL | {"mce": False} | K_MAX,
     "HL-Net-like": OTHERS["HL-Net-like (Wu et al., 2020)"],
 }
-REPORTED = {"frame AUC": metrics.auc, "abnormal only": metrics.auc_abnormal, "video AUC": metrics.video_auc}
+REPORTED = {"frame AUC": auc, "abnormal only": auc_abnormal, "video AUC": video_auc}
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
     flags = vars(parser.parse_args())
     settings, work = build(TrainSettings, flags), Work(flags["work"])
     store = work.store(work.extracted_preset(""))
-    videos = catalogue(work, store, flags["labels"])
+    videos = work.videos(store, flags["labels"])
     stored = dict(store.read_all([video.id for video in videos]))
     cases = [case for _, part in PROTOCOLS[flags["dataset"]].cases(videos, flags["draws"]) for case in folds(part)]
     print(f"{'':36}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)

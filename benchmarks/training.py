@@ -10,10 +10,10 @@ import argparse
 import torch
 
 from benchmarks.attention import fastest
-from train.loop import batches
-from train.losses import objective
-from train.model import AnomalyDetector, Scored
-from train.settings import TrainSettings
+from stavad.train.loop import batches
+from stavad.train.losses import objective
+from stavad.train.model import AnomalyDetector, Scored
+from stavad.train.settings import TrainSettings
 
 BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
 

@@ -1,20 +1,77 @@
 """Published features into the store: one file per video, or one per crop, of clips or of 32 segments."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
 
-from data.bags import CLIP, are_clips_of, clips_of
-from data.errors import UserError
-from data.store import Store, refuse_mixture
+from stavad.data.bags import CLIP, are_clips_of, clips_of
+from stavad.data.catalogue import Video, counts, unlabelled
+from stavad.data.errors import UserError
+from stavad.data.layouts import label
+from stavad.data.store import Store, refuse_mixture
+from stavad.data.work import IMPORTED, Work
 
 SUFFIXES = {".npy", ".npz", ".txt", ".mat", ".h5", ".hdf5"}
 SEGMENTS = 32  # of the features published with Sultani et al., 2018
 CROP = re.compile(r"(.+)__(\d+)")  # name__0.npy .. name__9.npy
+
+
+@dataclass
+class Imported:
+    """What became of each video's features."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[UserError] = field(default_factory=list)
+
+
+def import_features(
+    path: str | Path,
+    work: str | Path = "work",
+    labels: str | Path = "",
+    name: str = "",
+    watch: Callable[[list], Iterable] = lambda files: files,
+    note: Callable[[str], None] = print,
+) -> Imported:
+    """Features of a folder, or of one file, into `work/features/<name>/`, in the place of `extract_features`.
+
+    Args:
+        work: the folder that `train_model` and `evaluate_run` read.
+        labels: a CSV, or a folder with a data set's annotation; empty: from the layout of `path`.
+        name: stands in the place of a preset's; empty: `imported`.
+        watch: passes the files on, one after the other, and may show how far it is.
+        note: told, line by line, what was found and what the user should know.
+
+    Raises:
+        UserError: no feature files, labels that do not fit them, or none that could be read.
+    """
+    files = find_features(Path(path))
+    beside = Path(path) if Path(path).is_dir() else Path(path).parent
+    videos, source = label([Video(f.id) for f in files], beside, Path(labels) if labels else None)
+    folder = Work(work)
+    store = folder.store(name or IMPORTED)
+    note(f"{len(files)} videos' features in {path}, {source}: {counts(videos)}")
+    if without := unlabelled(videos):
+        note(without)
+    outcome, here = Imported(), store.ids()
+    alike = store.attributes(here[0])["fingerprint"] if here else None
+    for video, of_video in zip(videos, watch(files)):
+        try:
+            alike = add_to_store(store, of_video, video.frames, alike)
+            outcome.done.append(video.id)
+        except UserError as error:
+            outcome.failed.append(error)
+    folder.remember(videos)
+    note(f"{len(outcome.done)} videos imported to {store.root}")
+    for error in outcome.failed:
+        note(f"left out: {error}")
+    if not outcome.done:
+        raise UserError(path, "gave no features at all", "see the reasons above")
+    return outcome
 
 
 @dataclass(frozen=True)

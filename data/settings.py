@@ -6,26 +6,41 @@ import json
 import math
 from pathlib import Path
 
-from data.errors import UserError
+from stavad.data.errors import UserError
 
 
-def setting(default, help: str, choices: tuple = (), low: float = -math.inf, high: float = math.inf):
-    """A dataclass field that is also a command-line flag; a number below `low` or above `high` is refused."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "low": low, "high": high})
+def setting(
+    default,
+    help: str,
+    choices: tuple = (),
+    low: float = -math.inf,
+    high: float = math.inf,
+    shown: str = "",
+    was: tuple[str, ...] = (),
+):
+    """A dataclass field that is also a command-line flag.
+
+    Args:
+        low, high: a number below or above is refused.
+        shown: what stands for its value in the help; for numbers N by default.
+        was: names that it had in earlier versions, under which old files are still read.
+    """
+    known = {"help": help, "choices": choices, "low": low, "high": high, "shown": shown, "was": was}
+    return dataclasses.field(default=default, metadata=known)
 
 
 def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
     """One flag per setting of the dataclass `group`: `--name VALUE`, or `--name / --no-name` for true or false."""
     for field in dataclasses.fields(group):
         flag = "--" + field.name.replace("_", "-")
-        shown = field.metadata["help"] + ("" if field.default == "" else f" (default: {field.default})")
+        help = field.metadata["help"] + ("" if field.default == "" else f" (default: {field.default})")
         if isinstance(field.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
         else:
             kind = {"type": type(field.default), "choices": field.metadata["choices"] or None}
             if not kind["choices"]:
-                kind["metavar"] = type(field.default).__name__.upper()
-        parser.add_argument(flag, help=shown, default=argparse.SUPPRESS, **kind)
+                kind["metavar"] = field.metadata["shown"] or "N"
+        parser.add_argument(flag, help=help, default=argparse.SUPPRESS, **kind)
 
 
 def build(group: type, *layers: dict):
@@ -62,6 +77,7 @@ def read_settings(path: Path, groups: tuple[type, ...]) -> dict:
             raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
         raise UserError(path, f"is not a settings file ({error})", "give a JSON object of settings") from None
+    values = under_present_names(values, *groups)
     known = {field.name: field for group in groups for field in dataclasses.fields(group)}
     for name, value in values.items():
         if name not in known:
@@ -74,7 +90,15 @@ def read_settings(path: Path, groups: tuple[type, ...]) -> dict:
     return values
 
 
+def under_present_names(values: dict, *groups: type) -> dict:
+    """Settings that an earlier version wrote, by the names that they have now."""
+    now = {old: field.name for group in groups for field in dataclasses.fields(group) for old in field.metadata["was"]}
+    return {now.get(name, name): value for name, value in values.items()}
+
+
 def record(path: Path, *groups) -> None:
-    """Write the settings of `groups` as one JSON file that `read_settings` reads."""
-    values = {name: value for group in groups for name, value in dataclasses.asdict(group).items()}
-    Path(path).write_text(json.dumps(values, indent=2) + "\n")
+    """Write settings, dataclasses or dicts, as one JSON file that `read_settings` reads."""
+    values: dict = {}
+    for group in groups:
+        values |= group if isinstance(group, dict) else dataclasses.asdict(group)
+    Path(path).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

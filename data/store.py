@@ -11,8 +11,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data.bags import CLIP, are_clips_of, clips_of, segment_of_clip
-from data.errors import UserError
+from stavad.data.bags import CLIP, are_clips_of, clips_of, segment_of_clip
+from stavad.data.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,9 @@ from pathlib import Path
 
 import av
 
-from data.catalogue import IMAGE_SUFFIXES, Video, find_videos
-from data.errors import UserError
-from data.layouts import LISTED, label
-
-KNOWN = {  # what the complete annotation of a data set adds up to
-    "UCF-Crime": {
-        "training videos": 1610,
-        "test videos": 290,
-        "abnormal test videos": 140,
-        "test videos with two intervals": 16,
-        "positive test frames": 84_345,
-    },
-    "ShanghaiTech": {
-        "training videos": 238,
-        "test videos": 199,
-        "abnormal test videos": 44,
-        "positive test frames": 7_962,
-    },
-}
-FRAMES = {"ShanghaiTech": 141_870}  # of the test videos
+from stavad.data.catalogue import IMAGE_SUFFIXES, Video, find_videos
+from stavad.data.errors import UserError
+from stavad.data.layouts import LAYOUTS, is_listed, label
 
 
 def verify(root: Path) -> tuple[list[str], bool]:
@@ -33,11 +16,13 @@ def verify(root: Path) -> tuple[list[str], bool]:
     Raises:
         UserError: no videos, or an annotation that cannot be read.
     """
-    lists = {name: entries for name, listed in LISTED.items() if (entries := listed(root)) is not None}
+    lists = [
+        (layout, entries) for layout in LAYOUTS if is_listed(layout) and (entries := layout.entries(root)) is not None
+    ]
     try:
         found = find_videos(root)
     except UserError:
-        if not any(lists.values()):
+        if not any(entries for _, entries in lists):
             raise
         found = []
     videos, source = label(found, root)
@@ -56,29 +41,28 @@ def verify(root: Path) -> tuple[list[str], bool]:
             lines.append(f"  {video.path}: {number} frames; its labels speak of {_spoken(video)}")
     lines.append(f"  {sum(frames.values())} frames (packets of the files; `extract` counts what decodes), {positives(videos)} positive")  # fmt: skip
 
-    for name, entries in lists.items():
+    for layout, entries in lists:
         here = {Path(video.id).name for video in videos}
         missing = [entry.id for entry in entries if entry.id not in here]
         if missing:
             complete = False
             lines.append(f"  missing {len(missing)} of {len(entries)} listed videos: {', '.join(missing[:5])}{', ..' * (len(missing) > 5)}")  # fmt: skip
-        lines.append(f"annotation of {name}:")
+        lines.append(f"annotation of {layout.NAME}:")
         for what, number in totals(entries).items():
-            known = KNOWN[name].get(what, number)
+            known = layout.KNOWN.get(what, number)
             complete &= number == known
             lines.append(f"  {number} {what}" + ("" if number == known else f", but {known} are known"))
         tested = [video for video in videos if video.split == "test"]
-        if name in FRAMES and len(tested) == KNOWN[name]["test videos"]:
+        known = getattr(layout, "TEST_FRAMES", None)
+        if known and len(tested) == layout.KNOWN["test videos"]:
             number = sum(frames[video.id] for video in tested)
-            complete &= number == FRAMES[name]
-            lines.append(
-                f"  {number} test frames" + ("" if number == FRAMES[name] else f", but {FRAMES[name]} are known")
-            )
+            complete &= number == known
+            lines.append(f"  {number} test frames" + ("" if number == known else f", but {known} are known"))
     return lines, complete
 
 
 def totals(entries: list[Video]) -> dict[str, int]:
-    """What `KNOWN` speaks of, from an annotation; overlapping intervals count twice."""
+    """What a layout's `KNOWN` speaks of, from an annotation; overlapping intervals count twice."""
     test = [entry for entry in entries if entry.split == "test"]
     return {
         "training videos": len(entries) - len(test),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.bags import CLIP
-from data.errors import UserError
+from stavad.data.bags import CLIP
+from stavad.data.errors import UserError
 
 CONVENTIONS = ("exact", "drop-tail", "pad-up")
 

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from evaluate.score import ScoredVideo
+from stavad.evaluate.score import ScoredVideo
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

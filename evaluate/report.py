@@ -6,10 +6,27 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-from evaluate.metrics import METRICS
-from evaluate.score import ScoredVideo
+from stavad.evaluate.metrics import METRICS
+from stavad.evaluate.plots import plot_curve, plot_roc
+from stavad.evaluate.run import Evaluation
+from stavad.evaluate.score import ScoredVideo
 
 CLASS = {"auc": "AUC beside all normal videos", "auc_abnormal": "within its videos"}
+
+
+def write_evaluation(found: Evaluation, plot: bool) -> None:
+    """All of it into the run's folder: `scores.csv`, `metrics.json`, `report.html`, and with `plot` the pictures."""
+    folder, scored, pictures = found.run, found.scored, {}
+    write_scores(scored, folder / "scores.csv")
+    write_metrics(found.metrics, found.extra, scored, folder / "metrics.json")
+    if plot:
+        for s in scored:
+            pictures[s.video.id] = folder / "curves" / f"{s.video.id}.png"
+            plot_curve(s, pictures[s.video.id])
+        if found.metrics["auc"]["value"] is not None:
+            pictures[""] = folder / "roc.png"
+            plot_roc(scored, pictures[""])
+    write_report(found.metrics, found.extra, scored, pictures, folder / "report.html", f"Run {folder.name}")
 
 
 def write_scores(scored: list[ScoredVideo], path: Path) -> None:

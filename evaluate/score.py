@@ -1,5 +1,6 @@
 """Anomaly scores of videos: the model over all clips of a video in one piece, or over its 32 segments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,13 +8,13 @@ import numpy as np
 import torch
 from scipy.ndimage import uniform_filter1d
 
-from data.bags import segment_of_clip, to_segments
-from data.catalogue import Video
-from data.errors import UserError
-from data.store import Stored
-from evaluate.frames import counted, frame_truth
-from evaluate.settings import ScoringSettings
-from train.checkpoint import Trained
+from stavad.data.bags import segment_of_clip, to_segments
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.store import Stored
+from stavad.evaluate.frames import counted, frame_truth
+from stavad.evaluate.settings import ScoringSettings
+from stavad.train.checkpoint import Trained
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ScoredVideo:
     clips: np.ndarray  # (clips,) anomaly scores in [0, 1]
     cover: np.ndarray  # (frames,) the clip that covers each frame
     truth: np.ndarray | None  # (frames,) bool
+    fps: float = 0.0  # mean frame rate, 0 if unknown
+    source: str = ""  # the file that the features were made from
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -43,6 +46,25 @@ class ScoredVideo:
         return np.stack([np.bincount(self.cover, self.truth == kind, len(self.clips)) for kind in (False, True)])
 
 
+def frames_of(scored: list[ScoredVideo], of_video: Callable | None = None) -> tuple | None:
+    """Truth, score and weight: the frames of a video that have the same score and truth stand in one row, weighted by their number.
+
+    Args:
+        of_video: the score of all frames of a video; None: their own.
+    """
+    if not scored or any(s.truth is None for s in scored):
+        return None
+    if of_video:
+        scores = np.array([of_video(s) for s in scored], float)
+        weights = np.stack([s.covered.sum(1) for s in scored], axis=1)
+    else:
+        scores = np.concatenate([s.levels[0] for s in scored])
+        weights = np.concatenate([s.levels[1] for s in scored], axis=1)
+    if not weights.any(1).all():
+        return None
+    return np.repeat([False, True], len(scores)), np.tile(scores, 2), weights.ravel()
+
+
 @torch.inference_mode()
 def score_clips(trained: Trained, features: np.ndarray, settings: ScoringSettings) -> np.ndarray:
     """Features (clips, crops, C) -> scores (clips,).
@@ -52,8 +74,8 @@ def score_clips(trained: Trained, features: np.ndarray, settings: ScoringSetting
     clips, segments = len(features), trained.settings.segments
     views = features.mean(1, keepdims=True) if settings.crops == "features" else features
     bags = [view if settings.native else to_segments(view, segments) for view in views.swapaxes(0, 1)]
-    prepared = torch.from_numpy(trained.scaling(np.stack(bags)))
-    scores = trained.model(prepared.to(trained.device)).mean(0).cpu().numpy()
+    prepared = torch.from_numpy(np.stack(bags)).to(trained.device)
+    scores = trained.model(prepared).mean(0).cpu().numpy()
     if not settings.native:
         scores = scores[segment_of_clip(clips, segments)]
     return uniform_filter1d(scores, settings.smooth, mode="nearest")
@@ -74,4 +96,6 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Scorin
     truth = None
     if video.intervals is not None:
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)
-    return ScoredVideo(video, stored.frames, clips, counted(stored.cover, settings.frames), truth)
+    cover = counted(stored.cover, settings.frames)
+    made = stored.made
+    return ScoredVideo(video, stored.frames, clips, cover, truth, made.get("fps", 0.0), made.get("source", ""))

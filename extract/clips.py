@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from data.bags import CLIP
+from stavad.data.bags import CLIP
 
 TAILS = {"repeat": "last frame repeated", "overlap": "last clip begins earlier"}
 

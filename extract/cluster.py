@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from data.catalogue import Video
-from data.errors import UserError
-from data.store import Store
-from extract.presets import PRESETS
-from extract.run import Extraction, Outcome, Progress
-from extract.settings import ExtractSettings
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.store import Store
+from stavad.extract.outcome import Outcome, Progress
+from stavad.extract.presets import PRESETS
+from stavad.extract.run import Extraction
+from stavad.extract.settings import ExtractSettings
 
 RETRIES = 3  # of a video whose worker or node is lost; then it goes on the quarantine list
 
@@ -47,7 +48,7 @@ def _run(ray, extraction: Extraction, videos: list[Video], weights_file: Path | 
     outcome, resources = Outcome(), ray.cluster_resources()
     if resources.get("CPU", 0) < 1:
         raise UserError("--ray", "the cluster has no CPU to work on", "start a node with `ray start --address ..`")
-    todo = extraction.unsettled(videos, outcome)
+    todo = extraction.claims.unsettled(videos, outcome)
     progress.begin(todo)
     gpus = resources.get("GPU", 0) > 0
     task = ray.remote(_extract).options(num_cpus=1, num_gpus=int(gpus), max_retries=RETRIES)
@@ -67,7 +68,7 @@ def _run(ray, extraction: Extraction, videos: list[Video], weights_file: Path | 
             raise
         except (WorkerCrashedError, NodeDiedError) as error:  # each time
             found = Outcome(failed={video.id: f"its worker was lost {1 + RETRIES} times ({type(error).__name__})"})
-            extraction.quarantine(video, found.failed[video.id])
+            extraction.claims.quarantine(video, found.failed[video.id])
         outcome.add(found)
         progress.advance(video, found.frames)
         progress.read(video)
@@ -86,7 +87,7 @@ def _connect(address: str):
     try:
         import ray
     except ImportError:
-        raise UserError("--ray", "Ray is not installed", 'run `pip install "sta-video-anomaly[ray]"`') from None
+        raise UserError("--ray", "Ray is not installed", 'run `pip install "stavad[ray]"`') from None
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if port.isdigit():

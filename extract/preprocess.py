@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+SIGNED = {"mean": (127.5,) * 3, "std": (127.5,) * 3}  # to [-1, 1]
+KINETICS = {"mean": (114.75,) * 3, "std": (57.375,) * 3}  # 0.45 and 0.225 of 255
+IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}  # 0.485 .. and 0.229 .. of 255
+
 
 @dataclass(frozen=True)
 class View:

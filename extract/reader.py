@@ -5,6 +5,7 @@ import multiprocessing
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.clips import to_clips
-from extract.decode import Undecodable, open_video
+from stavad.extract.clips import to_clips
+from stavad.extract.decode import Undecodable, open_video
 
 AHEAD = 8  # clips decoded ahead of the backbone
+STOP_EVERY = 0.2  # seconds between two looks whether the run has ended
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def read_clips(
             yield event
     finally:
         stop.set()
+        thread.join()
 
 
 def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
@@ -114,8 +117,12 @@ class _Process:
         try:
             self.pipe.send((index, path, decoder, tail))
             while not stop.is_set():
-                if not self.pipe.poll(time_limit):
-                    return f"the decoder hung for {time_limit:g} s"
+                begun = time.monotonic()
+                while not self.pipe.poll(STOP_EVERY):
+                    if stop.is_set():
+                        return ""
+                    if time.monotonic() - begun > time_limit:
+                        return f"the decoder hung for {time_limit:g} s"
                 event = self.pipe.recv()
                 if not isinstance(event, Alive):
                     _put(events, event, stop)
@@ -135,7 +142,7 @@ class _Process:
 def _put(events: queue.Queue, event, stop) -> None:
     while not stop.is_set():
         try:
-            return events.put(event, timeout=0.5)
+            return events.put(event, timeout=STOP_EVERY)
         except queue.Full:
             pass
 

@@ -1,17 +1,26 @@
 """Settings of stage one."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from data.settings import setting
-from extract.decode import DECODERS
+from stavad.data.settings import setting
+from stavad.extract.decode import DECODERS
 
 
 @dataclass(frozen=True)
 class ExtractSettings:
+    TITLE: ClassVar = "extraction"
+
     decoder: str = setting("auto", "decord, av (PyAV), or whichever of them decodes a file rightly", DECODERS)
-    time_limit: float = setting(60.0, "seconds without a decoded clip after which a video is given up", low=1.0)
+    time_limit: float = setting(
+        60.0, "seconds without a decoded clip after which a video is given up", low=1.0, shown="SECONDS"
+    )
     precision: str = setting("fp32", "of the backbone; bf16 is refused where it changes the features", ("fp32", "bf16"))
-    shard: str = setting("", "i/n: every n-th video from the i-th on, for n jobs that share the work (default: all)")
+    shard: str = setting(
+        "", "i/n: every n-th video from the i-th on, for n jobs that share the work (default: all)", shown="I/N"
+    )
     ray: str = setting(
-        "", "address of a Ray cluster to share the work: auto, or HOST:PORT (default: this machine alone)"
+        "",
+        "address of a Ray cluster to share the work: auto, or HOST:PORT (default: this machine alone)",
+        shown="ADDRESS",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.errors import UserError
+from stavad.data.errors import UserError
 
 OTHERWISE = "give the file with --weights FILE, or use --preset efficientnet-lite0, which needs none"
 

@@ -1,23 +1,39 @@
-"""The commands: `pipeline extract`, `import`, `train`, `evaluate`, `reproduce`, `data verify`, `demo`."""
+# PYTHON_ARGCOMPLETE_OK
+"""The command line: finds the command, lays settings file, recipe and flags over each other, and tells errors in one line."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from data.errors import UserError
-from data.settings import add_flags, build, read_settings
-from evaluate.settings import EvaluateSettings, ScoringSettings
-from extract.settings import ExtractSettings
-from pipeline.settings import CommonSettings
-from train.settings import RECIPES, TrainSettings
+import argcomplete
+
+from stavad.data.errors import UserError
+from stavad.data.registry import modules_of
+from stavad.data.settings import add_flags, build, read_settings
+from stavad.evaluate.settings import EvaluateSettings
+from stavad.extract.settings import ExtractSettings
+from stavad.pipeline.settings import CommonSettings
+from stavad.train.recipes import RECIPES
+from stavad.train.settings import TrainSettings
 
 GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
+PARTS = ("try it", "your own videos", "features of others", "the paper")
+ORDER = ("extract", "train", "evaluate")  # of the stages; other commands follow by name
+COMMANDS = {
+    module.NAME: module
+    for module in sorted(
+        modules_of("stavad.pipeline.commands"),
+        key=lambda m: (PARTS.index(m.PART), ORDER.index(m.NAME) if m.NAME in ORDER else len(ORDER), m.NAME),
+    )
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; a cause outside the code is told in one line. Returns the exit code."""
-    flags = vars(parser().parse_args(arguments))
+    made = parser()
+    argcomplete.autocomplete(made)
+    flags = vars(made.parse_args(arguments))
     try:
         return run(flags.pop("command"), flags)
     except UserError as error:
@@ -35,82 +51,52 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(command: str, flags: dict) -> int:
-    from pipeline import commands
-
+    """Run `command` with the settings of a file, a recipe and flags, the later over the earlier."""
     file = flags.pop("settings", None)
     saved = read_settings(Path(file), GROUPS) if file else {}
     if "recipe" in flags:  # asked for now, so it goes over what a file says
         layers = saved, RECIPES[flags["recipe"]], flags
     else:
         layers = RECIPES[saved.get("recipe", "paper")], saved, flags
-    common, extraction, training, evaluation = (build(group, *layers) for group in GROUPS)
-    match command:
-        case "extract":
-            return commands.extract(flags["videos"], flags.get("weights"), common, extraction)
-        case "import":
-            return commands.import_features(flags["path"], common)
-        case "train":
-            return commands.train(common, training)
-        case "evaluate":
-            return commands.evaluate(common, evaluation)
-        case "reproduce":
-            scoring = build(ScoringSettings, *layers)
-            return commands.reproduce(flags["dataset"], flags.get("draws", 0), common, training, scoring)
-        case "data":
-            return commands.verify(flags["folder"])
-        case "demo":
-            from pipeline.demo import demo
-
-            return demo(common, extraction, training, evaluation)
+    for group in GROUPS:  # a wrong value is told of before anything is begun
+        build(group, *layers)
+    module = COMMANDS[command]
+    return module.run(flags, *(build(group, *layers) for group in module.GROUPS))
 
 
 def parser() -> argparse.ArgumentParser:
+    """Of all commands, each with its flags under the heading of their group."""
+    width = max(map(len, COMMANDS))
+    parts = []
+    for part in PARTS:
+        lines = [f"  {m.NAME:{width}}  {m.HELP}" for m in COMMANDS.values() if part == m.PART]
+        parts.append("\n".join([f"{part}:", *lines]))
+    examples = [COMMANDS[name].EXAMPLES[0] for name in ("demo", *ORDER)]
     top = argparse.ArgumentParser(
-        prog="pipeline", description="Weakly supervised video anomaly detection: raw videos to scores per frame."
+        prog="pipeline",
+        usage="pipeline COMMAND ..",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Weakly supervised video anomaly detection: raw videos to scores per frame.\n\n"
+        + "\n\n".join(parts),
+        epilog=_examples(examples) + "\n\n`pipeline COMMAND --help` tells of each.",
     )
-    commands = top.add_subparsers(dest="command", required=True)
-
-    def command(name: str, help: str, *groups: type) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help, description=help)
-        made.add_argument(
-            "--settings", metavar="FILE", help="settings as JSON, such as settings.json of a run; flags go over it"
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for name, module in COMMANDS.items():
+        made = commands.add_parser(
+            name,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            description=module.HELP,
+            epilog=_examples(module.EXAMPLES),
         )
-        for group in (CommonSettings, *groups):
-            add_flags(made, group)
-        return made
-
-    extract = command("extract", "stage one: videos to features", ExtractSettings)
-    extract.add_argument(
-        "--videos", metavar="DIR", required=True, help="folder of videos, searched to the bottom, or one video"
-    )
-    extract.add_argument(
-        "--weights",
-        metavar="FILE",
-        default=argparse.SUPPRESS,
-        help="the backbone's checkpoint, instead of the published one",
-    )
-    imported = command(
-        "import", "published features instead of stage one: .npy, .npz, .txt, .mat, .h5, one file per video"
-    )
-    imported.add_argument(
-        "path", metavar="PATH", help="folder of feature files, or one file; name__0.npy, .. are crops"
-    )
-    command("train", "stage two: features to a model", TrainSettings)
-    command("evaluate", "stage three: a model to scores per frame, metrics and pictures", EvaluateSettings)
-    reproduce = command(
-        "reproduce",
-        "tables 1 and 2 of the paper on features that are there: every model, every split or seed; a row sets recipe, model, attention, head, bag loss and eq. 4 itself",
-        TrainSettings,
-        ScoringSettings,
-    )
-    reproduce.add_argument("dataset", metavar="DATASET", help="ped2, ucf-crime or shanghaitech: whose protocol")
-    reproduce.add_argument(
-        "--draws", type=int, default=argparse.SUPPRESS, help="trainings of each model (default: 10 for ped2, else 5)"
-    )
-    data = commands.add_parser("data", help="what is there of a data set").add_subparsers(dest="what", required=True)
-    verified = data.add_parser(
-        "verify", help="videos, labels, frames and positives against what is known of the data set"
-    )
-    verified.add_argument("folder", metavar="DIR", help="the data set: videos with its annotation beside them")
-    command("demo", "all three stages on rendered street-camera videos")
+        module.arguments(made)
+        if module.GROUPS:
+            made.add_argument(
+                "--settings", metavar="FILE", help="settings as JSON, such as settings.json of a run; flags go over it"
+            )
+        for group in module.GROUPS:
+            add_flags(made.add_argument_group(group.TITLE), group)
     return top
+
+
+def _examples(lines) -> str:
+    return "\n".join(["examples:" if len(lines) > 1 else "example:", *(f"  {line}" for line in lines)])

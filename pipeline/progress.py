@@ -1,22 +1,27 @@
-"""What `extract` shows while it works: a bar on a terminal, plain lines elsewhere. The estimate goes by bytes of video."""
+"""What `extract` and `train` show while they work: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
 
 from tqdm import tqdm
 
-from extract.run import Progress, size_of
+from stavad.extract.claims import size_of
+from stavad.extract.outcome import Progress
+from stavad.train.folder import Watch
 
 LINE_EVERY = 10.0  # seconds between plain lines
 
 
 class Shown(Progress):
+    """Of `extract`. The estimate of what is left goes by bytes of video."""
+
     def __init__(self):
-        self.frames, self.begun, self.told, self.now, self.bar = 0, time.monotonic(), 0.0, "", None
+        self.frames, self.begun, self.now, self.bar = 0, time.monotonic(), "", None
 
     def begin(self, videos):
         self.sizes = {video.id: size_of(video.path) for video in videos}
         self.total = sum(self.sizes.values())
+        self.begun = self.told = time.monotonic()
         self.past = self.share = 0.0  # bytes that are done: of all, and of the video at work
         self.bar = tqdm(total=self.total, unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty())
 
@@ -60,3 +65,46 @@ class Shown(Progress):
             print(text, flush=True)
         else:
             self.bar.write(text, file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """A line of its own, below which the bar goes on."""
+        if self.bar is None or self.bar.disable:
+            print(text, flush=True)
+        else:
+            self.bar.write(text)
+
+
+class TrainingShown(Watch):
+    """Of `train`. The losses also go to TensorBoard, where it is installed."""
+
+    def begin(self, run, total):
+        self.total = total
+        self.bar = tqdm(total=total, unit="step", disable=None)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self.board = None
+            self.note('note: no curves for TensorBoard; `pip install "stavad[tensorboard]"` brings them')
+        else:
+            self.board = SummaryWriter(str(run))
+
+    def step(self, step, loss, terms):
+        self.bar.update()
+        if step % max(1, self.total // 100) and step != self.total:
+            return
+        shown = {"loss": float(loss)} | {name: float(term) for name, term in terms.items()}
+        if self.board:
+            for name, value in shown.items():
+                self.board.add_scalar(f"train/{name}", value, step)
+        text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
+        self.bar.set_postfix_str(text)
+        if self.bar.disable and step % max(1, self.total // 10) == 0:
+            print(f"step {step} of {self.total}: {text}", flush=True)
+
+    def note(self, text):
+        self.bar.write(text)
+
+    def end(self):
+        self.bar.close()
+        if self.board:
+            self.board.close()

@@ -1,15 +1,22 @@
 """Settings that all commands share."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from data.settings import setting
+from stavad.data.settings import setting
 
 
 @dataclass(frozen=True)
 class CommonSettings:
-    work: str = setting("work", "folder of features and runs, which the three commands share")
+    TITLE: ClassVar = "common settings"
+
+    work: str = setting("work", "folder of features and runs, which the three commands share", shown="FOLDER")
     preset: str = setting(
-        "", "features: backbone, weights and preprocessing (default: i3d-kinetics, or those in the work folder)"
+        "",
+        "features: backbone, weights and preprocessing (default: i3d-kinetics, or those in the work folder)",
+        shown="PRESET",
     )
-    labels: str = setting("", "CSV of video,label,split,start,end (default: from the layout of the videos)")
-    device: str = setting("auto", "where networks run: cpu, cuda, or cuda if there is one")
+    labels: str = setting(
+        "", "CSV of video,label,split,start,end (default: from the layout of the videos)", shown="FILE"
+    )
+    device: str = setting("auto", "where networks run: cpu, cuda, or cuda if there is one", shown="DEVICE")

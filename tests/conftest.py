@@ -1,5 +1,6 @@
 """Small real videos and stores that the tests make themselves."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +8,12 @@ import av
 import numpy as np
 import pytest
 
-from data.store import Store
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # as many workers as cores: a thread for each, and for the processes that tests start
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+from stavad.data.store import Store
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

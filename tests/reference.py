@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.attention import SpatialTemporalAttention
+from stavad.train.attention import SpatialTemporalAttention
 
 
 def written_out(module: SpatialTemporalAttention, features: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from stavad.train.attention import PART, SpatialTemporalAttention
+from stavad.train.kernels import cpu as fused
 from tests.reference import written_out
-from train import fused
-from train.attention import PART, SpatialTemporalAttention
 
 BOTH = pytest.mark.parametrize("normalize", ["keys", "queries"])
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
 
-from train.baselines import FeatureMagnitude, TemporalRelations, build
-from train.loop import fit
-from train.losses import k_max
-from train.model import Scored
-from train.settings import TrainSettings
+from stavad.train.baselines import FeatureMagnitude, TemporalRelations, build
+from stavad.train.loop import fit
+from stavad.train.losses import k_max
+from stavad.train.model import Scored
+from stavad.train.settings import TrainSettings
 
 
 @pytest.mark.parametrize("name", ["sta", "rtfm", "hlnet"])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data.catalogue import Names, Video, find_videos, read_labels, with_labels, write_labels
-from data.errors import UserError
-from data.layouts import read_catalogue
+from stavad.data.catalogue import Names, Video, find_videos
+from stavad.data.errors import UserError
+from stavad.data.labels import read_labels, with_labels, write_labels
+from stavad.data.layouts import read_catalogue
 
 
 def touch(root, *names):

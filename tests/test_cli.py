@@ -9,11 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from data.catalogue import Video, read_labels
-from data.settings import read_settings
-from data.store import Store
-from pipeline.cli import GROUPS, main
-from pipeline.work import Work
+from stavad.data.catalogue import Video
+from stavad.data.labels import read_labels
+from stavad.data.settings import read_settings
+from stavad.data.store import Store
+from stavad.data.work import Work
+from stavad.pipeline.cli import GROUPS, main
+from tests import tiny
 from tests.conftest import write_store, write_video
 
 QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
@@ -194,11 +196,11 @@ def test_extract_leaves_out_what_is_bad_and_its_exit_code_says_so(tmp_path, caps
     videos = tmp_path / "videos"
     write_video(videos / "good.mp4", 20)
     (videos / "bad.mp4").write_bytes(b"")
-    arguments = ["extract", "--videos", str(videos), "--preset", "efficientnet-lite0", "--work", str(tmp_path / "work")]
+    arguments = ["extract", "--videos", str(videos), "--preset", tiny.NAME, "--work", str(tmp_path / "work")]
     assert main(arguments) == 3
     out = capsys.readouterr().out
     assert "left out: bad: the file is empty" in out and "1 videos extracted (2 clips, 20 frames)" in out
-    assert (tmp_path / "work/features/efficientnet-lite0/good.h5").exists()
+    assert (tmp_path / "work/features/tiny/good.h5").exists()
     (videos / "good.mp4").unlink()
     assert "gave no features" in fails(capsys, *arguments)
 
@@ -206,16 +208,16 @@ def test_extract_leaves_out_what_is_bad_and_its_exit_code_says_so(tmp_path, caps
 def test_a_store_made_otherwise_is_refused_in_one_line(tmp_path, capsys):
     write_video(tmp_path / "videos/v.mp4", 20)
     arguments = ["extract", "--videos", tmp_path / "videos", "--work", tmp_path / "work"]
-    store = Store(tmp_path / "work/features/efficientnet-lite0")
-    store.write("v", np.zeros((2, 1, 368), np.float32), 20, {"preset": "another"})
-    assert "was made otherwise" in fails(capsys, *arguments, "--preset", "efficientnet-lite0")
+    store = Store(tmp_path / "work/features/tiny")
+    store.write("v", np.zeros((2, 1, tiny.WIDTH), np.float32), 20, {"preset": "another"})
+    assert "was made otherwise" in fails(capsys, *arguments, "--preset", tiny.NAME)
 
 
 def test_labels_are_kept_by_an_extract_that_has_none(tmp_path):
     write_video(tmp_path / "videos/v.mp4", 20)
     (tmp_path / "labels.csv").write_text("video,label,split,start,end\nv,1,test,3,7\n")
     arguments = ["extract", "--videos", str(tmp_path / "videos"), "--work", str(tmp_path / "work")]
-    arguments += ["--preset", "efficientnet-lite0"]
+    arguments += ["--preset", tiny.NAME]
     assert main([*arguments, "--labels", str(tmp_path / "labels.csv")]) == 0
     before = read_labels(tmp_path / "work/catalogue.csv")
     assert before[0].intervals == ((3, 7),)
@@ -235,8 +237,8 @@ def test_a_layout_that_says_less_than_the_labels_did_takes_nothing_away(tmp_path
 
 def test_interrupted_before_the_first_video_is_done(tmp_path):
     write_video(tmp_path / "videos/v.mp4", 800)
-    command = [sys.executable, "-m", "pipeline", "extract", "--videos", str(tmp_path / "videos")]
-    command += ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
+    command = [sys.executable, "-m", "tests.tiny", "extract", "--videos", str(tmp_path / "videos")]
+    command += ["--work", str(tmp_path / "work"), "--preset", tiny.NAME]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "features of" not in run.stdout.readline():
         assert run.poll() is None
@@ -248,7 +250,7 @@ def test_interrupted_before_the_first_video_is_done(tmp_path):
 
 def test_whole_pipeline_on_real_files(tmp_path):
     """As a user starts it: a process of its own, folders for labels, scores at the end."""
-    for number in range(4):
+    for number in range(2):
         write_video(tmp_path / f"videos/normal/{number}.mp4", 20 + number)
         write_video(tmp_path / f"videos/fight/{number}.mp4", 20 + number, size=(64, 96))
     common = ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
@@ -257,7 +259,7 @@ def test_whole_pipeline_on_real_files(tmp_path):
         ["train", "--epochs", "3"],
         ["evaluate"],
     ):
-        done = subprocess.run([sys.executable, "-m", "pipeline", *command, *common], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", "stavad", *command, *common], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     scores = np.loadtxt(tmp_path / "work/runs/latest/scores.csv", delimiter=",", skiprows=1, usecols=2)
     assert len(scores) >= 2 * 20 and ((scores >= 0) & (scores <= 1)).all()

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.catalogue import find_videos
-from data.errors import UserError
-from data.store import Store
-from extract import cluster
-from extract.cluster import run_on_cluster
-from extract.presets import PRESETS
-from extract.run import QUARANTINE, Extraction, Progress
-from extract.settings import ExtractSettings
+from stavad.data.catalogue import find_videos
+from stavad.data.errors import UserError
+from stavad.data.store import Store
+from stavad.extract import cluster
+from stavad.extract.claims import QUARANTINE
+from stavad.extract.cluster import run_on_cluster
+from stavad.extract.outcome import Progress
+from stavad.extract.presets import PRESETS
+from stavad.extract.run import Extraction
+from stavad.extract.settings import ExtractSettings
 from tests.conftest import write_video
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
@@ -85,13 +87,13 @@ def test_a_video_that_kills_its_worker_is_put_on_the_list(nodes, videos, tmp_pat
     run = extraction(tmp_path, nodes[0].address)
     outcome = run_on_cluster(run, videos[:1], None)
     assert "its worker was lost 2 times" in outcome.failed[videos[0].id]
-    assert run.unsettled(videos[:1], outcome) == []
+    assert run.claims.unsettled(videos[:1], outcome) == []
 
 
 def test_what_a_node_says_of_the_store_reaches_the_user(nodes, videos, tmp_path):
     run = extraction(tmp_path, nodes[0].address)
     run.store.write("v1", [[[0.0]]], 1, {"made": "otherwise"})
-    run.unsettled = lambda videos, outcome: videos
+    run.claims.unsettled = lambda videos, outcome: videos
     with pytest.raises(UserError, match="was made otherwise"):
         run_on_cluster(run, [video for video in videos if video.id == "v1"], None)
 

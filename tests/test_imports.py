@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data.errors import UserError
-from data.imports import find_features, read_features
-from data.store import Store
-from pipeline.cli import main
+from stavad.data.errors import UserError
+from stavad.data.imports import find_features, read_features
+from stavad.data.store import Store
+from stavad.pipeline.cli import main
 
 RNG = np.random.default_rng(0)
 

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data.catalogue import Video, in_frames, read_labels, write_labels
-from data.errors import UserError
-from data.layouts import intervals_of, read_catalogue, read_ped_mat, read_ucf_test, read_xd_test
-from data.store import Stored
-from data.verify import KNOWN, totals, verify
-from pipeline.cli import main
+from stavad.data.annotations import intervals_of
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.labels import in_frames, read_labels, write_labels
+from stavad.data.layouts import read_catalogue, ucf_crime
+from stavad.data.layouts import shanghaitech as shanghaitech_lists
+from stavad.data.layouts.ucf_crime import read_ucf_test
+from stavad.data.layouts.ucsd import read_ped_mat
+from stavad.data.layouts.xd_violence import read_xd_test
+from stavad.data.store import Stored
+from stavad.data.verify import totals, verify
+from stavad.pipeline.cli import main
 from tests.conftest import write_video
 from tests.test_catalogue import touch
 
@@ -177,16 +183,15 @@ def test_verify_a_folder_that_is_whole(tmp_path):
     assert not verify(tmp_path)[1]
 
 
-@pytest.mark.parametrize(("name", "folder"), [("UCF-Crime", "ucf-crime"), ("ShanghaiTech", "shanghaitech")])
-def test_the_real_annotations_add_up_to_what_is_known(shared, name, folder):
-    from data.layouts import LISTED
-
-    assert totals(LISTED[name](shared / folder)) | KNOWN[name] == totals(LISTED[name](shared / folder))
+@pytest.mark.parametrize(("layout", "folder"), [(ucf_crime, "ucf-crime"), (shanghaitech_lists, "shanghaitech")])
+def test_the_real_annotations_add_up_to_what_is_known(shared, layout, folder):
+    found = totals(layout.entries(shared / folder))
+    assert found | layout.KNOWN == found
 
 
 def test_labels_for_another_number_of_frames():
-    from evaluate.score import score_video
-    from evaluate.settings import EvaluateSettings
+    from stavad.evaluate.score import score_video
+    from stavad.evaluate.settings import EvaluateSettings
 
     stored = Stored(np.zeros((1, 1, 8), np.float32), 5, {})
     with pytest.raises(UserError, match="v: has 5 frames, its labels were made for 6"):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from train.losses import mutual_cosine_embedding, objective, ranking, smoothness, sparsity
-from train.model import Scored
-from train.settings import TrainSettings
+from stavad.train.losses import mutual_cosine_embedding, objective, ranking, smoothness, sparsity
+from stavad.train.model import Scored
+from stavad.train.settings import TrainSettings
 
 
 def bags(*shape, seed=0):

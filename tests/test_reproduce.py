@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from data.catalogue import Video, read_labels
-from data.errors import UserError
-from data.store import Store
-from evaluate import metrics
-from evaluate.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
-from evaluate.reproduce import Reproduction
-from evaluate.settings import ScoringSettings
-from pipeline.cli import main
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.labels import read_labels
+from stavad.data.store import Store
+from stavad.evaluate import bootstrap
+from stavad.evaluate.reproduction.measure import Reproduction
+from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
+from stavad.evaluate.settings import ScoringSettings
+from stavad.pipeline.cli import main
+from stavad.train.settings import TrainSettings
 from tests.conftest import write_store
-from train.settings import TrainSettings
 
 QUICK = ["--epochs", "3", "--segments", "10", "--draws", "2"]
 VIDEOS = [Video(f"n{i}", None, 0, None, ()) for i in range(16)] + [
@@ -53,7 +54,7 @@ def test_what_a_protocol_cannot_do_is_said():
 
 
 def test_tables_and_going_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(metrics, "RESAMPLES", 20)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 20)
     write_store(tmp_path)
     command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), *QUICK]
     assert main(command) == 0

@@ -10,12 +10,15 @@ import pytest
 import torch
 import torchvision
 
-from data.catalogue import find_videos
-from data.errors import UserError
-from data.store import Store
-from extract.presets import PRESETS
-from extract.run import QUARANTINE, Extraction, has_bf16, shard_of
-from extract.settings import ExtractSettings
+from stavad.data.catalogue import find_videos
+from stavad.data.errors import UserError
+from stavad.data.store import Store
+from stavad.extract.batch import has_bf16
+from stavad.extract.claims import QUARANTINE, shard_of
+from stavad.extract.presets import PRESETS
+from stavad.extract.run import Extraction
+from stavad.extract.settings import ExtractSettings
+from tests import tiny
 from tests.conftest import write_video
 
 VIDEOS = 5
@@ -31,13 +34,13 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(videos, tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("undisturbed") / "features/efficientnet-lite0")
+    store = Store(tmp_path_factory.mktemp("undisturbed") / "features/tiny")
     extraction(store).run(find_videos(videos))
     return contents(store)
 
 
 def extraction(store, **settings):
-    return Extraction(PRESETS["efficientnet-lite0"](), store, ExtractSettings(**settings), "cpu")
+    return Extraction(PRESETS[tiny.NAME](), store, ExtractSettings(**settings), "cpu")
 
 
 def contents(store):
@@ -45,14 +48,14 @@ def contents(store):
 
 
 def start(videos, work, *flags):
-    command = [sys.executable, "-m", "pipeline", "extract", "--videos", str(videos), "--preset", "efficientnet-lite0"]
+    command = [sys.executable, "-m", "tests.tiny", "extract", "--videos", str(videos), "--preset", tiny.NAME]
     return subprocess.Popen(
         [*command, "--work", str(work), *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
 def test_killed_at_any_moment_a_run_finishes_with_the_same_bytes(videos, undisturbed, tmp_path):
-    store = Store(tmp_path / "features/efficientnet-lite0")
+    store = Store(tmp_path / "features/tiny")
     deadline = time.monotonic() + 120
     for wanted in (1, 2, 4):  # killed when so many videos are there
         run = start(videos, tmp_path)
@@ -74,7 +77,7 @@ def test_two_runs_at_once_share_the_work(videos, undisturbed, tmp_path):
     assert [run.returncode for run in runs] == [0, 0], said
     done = [int(line.split()[0]) for text in said for line in text.splitlines() if "videos extracted" in line]
     assert len(done) == 2 and sum(done) == VIDEOS
-    assert contents(Store(tmp_path / "features/efficientnet-lite0")) == undisturbed
+    assert contents(Store(tmp_path / "features/tiny")) == undisturbed
     assert len((tmp_path / "catalogue.csv").read_text().splitlines()) == 1 + VIDEOS
 
 
@@ -82,7 +85,7 @@ def test_a_video_that_another_run_works_on_is_waited_for(videos, undisturbed, tm
     store = Store(tmp_path / "store")
     run = extraction(store)
     every = find_videos(videos)
-    lock = run._lock(every[0])
+    lock = run.claims.lock(every[0])
     lock.acquire()
     order = []
 
@@ -113,11 +116,11 @@ def test_shards_cover_everything_once(videos):
 def test_a_shard_by_the_command(videos, tmp_path):
     run = start(videos, tmp_path, "--shard", "2/2")
     assert "2 videos extracted" in run.communicate(timeout=120)[0]
-    assert Store(tmp_path / "features/efficientnet-lite0").ids() == ["v1", "v3"]
+    assert Store(tmp_path / "features/tiny").ids() == ["v1", "v3"]
 
 
 def test_bf16_on_a_cpu_without_it_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("extract.run.has_bf16", lambda device: False)
+    monkeypatch.setattr("stavad.extract.batch.has_bf16", lambda device: False)
     with pytest.raises(UserError, match="--precision bf16: this CPU"):
         extraction(Store(tmp_path), precision="bf16")
 
@@ -143,14 +146,14 @@ def test_bf16_is_in_the_record_and_near_fp32(videos, tmp_path):
 
 
 def test_bf16_that_changes_features_is_refused(videos, tmp_path, monkeypatch):
-    monkeypatch.setattr("extract.run.has_bf16", lambda device: True)
+    monkeypatch.setattr("stavad.extract.batch.has_bf16", lambda device: True)
     run = extraction(Store(tmp_path / "store"), precision="bf16")
 
     class Rounding(torch.nn.Module):
         def forward(self, clips):
             return torch.eye(2)[[int(torch.is_autocast_enabled("cpu"))]]
 
-    run.backbone = Rounding()
+    run.network.backbone = Rounding()
     with pytest.raises(UserError, match="--precision bf16: changes the features"):
         run.run(find_videos(videos)[:1])
     assert run.store.ids() == [] and not (run.store.root / QUARANTINE).exists()

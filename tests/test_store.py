@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from data.bags import segment_bounds, segment_of_clip, to_segments, unit_length
-from data.errors import UserError
-from data.store import Store
+from stavad.data.bags import segment_bounds, segment_of_clip, to_segments, unit_length
+from stavad.data.errors import UserError
+from stavad.data.store import Store
 
 MADE = {"preset": "p", "stride": 16, "mean": (1.0, 2.0)}
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from data.catalogue import read_labels
-from data.errors import UserError
+from stavad.data.errors import UserError
+from stavad.data.labels import read_labels
+from stavad.train.checkpoint import Trained
+from stavad.train.loop import batches
+from stavad.train.model import AnomalyDetector
+from stavad.train.run import fit_on, with_split
+from stavad.train.scaling import Moments, Scaling
+from stavad.train.settings import TrainSettings
 from tests.conftest import write_store
-from train.checkpoint import Trained
-from train.loop import batches
-from train.model import AnomalyDetector
-from train.run import train, with_split
-from train.scaling import Moments, Scaling
-from train.settings import TrainSettings
 
 SHORT = TrainSettings(epochs=40, learning_rate=1e-3, scale="whiten", segments=8)
 
@@ -27,7 +27,7 @@ def corpus(tmp_path):
 
 
 def trained(corpus, settings=SHORT):
-    return train(*corpus, settings, "cpu")
+    return fit_on(*corpus, settings, "cpu")
 
 
 def test_same_seed_same_model(corpus):
@@ -43,7 +43,7 @@ def test_an_ensemble_is_the_mean_of_its_members(corpus):
     features = torch.rand(3, 8, 8)
     expected = torch.stack([member.model(features) for member in members]).mean(0)
     torch.testing.assert_close(whole.model(features), expected)
-    train(*corpus, replace(SHORT, ensemble=2, epochs=5), "cpu", lambda step, loss, terms: seen.append(step))
+    fit_on(*corpus, replace(SHORT, ensemble=2, epochs=5), "cpu", lambda step, loss, terms: seen.append(step))
     assert seen == list(range(1, 11))
 
 
@@ -59,7 +59,7 @@ def test_the_test_part_changes_nothing(corpus):
 
 def test_loss_falls(corpus):
     losses = []
-    train(*corpus, SHORT, "cpu", lambda step, loss, terms: losses.append(float(terms["ranking"])))
+    fit_on(*corpus, SHORT, "cpu", lambda step, loss, terms: losses.append(float(terms["ranking"])))
     assert len(losses) == 40 and losses[-1] < 0.5 * losses[0]
 
 
@@ -72,7 +72,7 @@ def test_a_training_that_diverges_says_so(corpus, bag_loss):
 def test_labels_for_another_number_of_frames(corpus):
     videos, stored = corpus
     with pytest.raises(UserError, match="has 155 frames, its labels were made for 7"):
-        train([replace(v, frames=7) if v.id == "n03" else v for v in videos], stored, SHORT, "cpu")
+        fit_on([replace(v, frames=7) if v.id == "n03" else v for v in videos], stored, SHORT, "cpu")
 
 
 @pytest.mark.parametrize("head", ["rnn", "fc"])
@@ -93,8 +93,8 @@ def test_checkpoint_round_trip(corpus, tmp_path):
     other = Trained.load(tmp_path / "model.pt", "cpu")
     assert other.settings == one.settings and other.fingerprint == one.fingerprint
     bag = np.random.rand(7, 8).astype(np.float32)
-    assert np.array_equal(other.scaling(bag), one.scaling(bag))
     shown = torch.from_numpy(bag)[None]
+    assert torch.equal(other.model.scaling(shown), one.model.scaling(shown))
     assert torch.equal(other.model(shown), one.model(shown))
 
 
@@ -108,7 +108,7 @@ def test_not_a_checkpoint(tmp_path, content):
 def test_one_class_only(corpus):
     videos, stored = corpus
     with pytest.raises(UserError, match="has no abnormal video"):
-        train([v for v in videos if v.label == 0], stored, SHORT, "cpu")
+        fit_on([v for v in videos if v.label == 0], stored, SHORT, "cpu")
 
 
 def test_split_is_drawn_only_where_there_is_none(corpus):
@@ -144,16 +144,17 @@ def test_moments_are_those_of_all_clips():
 
 def test_scaling():
     clips = np.random.rand(50, 4) * [1, 10, 100, 0] + 5
-    centred = Scaling.learn(seen_in(clips), "centre")(clips)
+
+    def scaled(kind):
+        return Scaling.learn(seen_in(clips), kind)(torch.from_numpy(clips)).numpy()
+
+    centred = scaled("centre")
     np.testing.assert_allclose(centred.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(np.square(centred).sum(1).mean(), 1, atol=5e-3)
     np.testing.assert_allclose(
         centred[:, 2] / centred[:, 1], (clips - clips.mean(0))[:, 2] / (clips - clips.mean(0))[:, 1], rtol=1e-3
     )
-    whiten = Scaling.learn(seen_in(clips), "whiten")
-    np.testing.assert_allclose(whiten(clips).mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(2 * whiten(clips).std(0), [1, 1, 1, 0], atol=0.1)
-    assert np.array_equal(Scaling.learn(seen_in(clips), "none")(clips), clips.astype(np.float32))
-    np.testing.assert_allclose(
-        Scaling.learn(seen_in(clips), "length")(clips), clips / np.linalg.norm(clips, axis=1)[:, None]
-    )
+    np.testing.assert_allclose(scaled("whiten").mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(2 * scaled("whiten").std(0), [1, 1, 1, 0], atol=0.1)
+    assert np.array_equal(scaled("none"), clips.astype(np.float32))
+    np.testing.assert_allclose(scaled("length"), clips / np.linalg.norm(clips, axis=1)[:, None], rtol=1e-6)

@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import fused
-from train.fused import DEGREE
+from stavad.train.kernels import cpu as fused
+from stavad.train.kernels.cpu import DEGREE
 
 PART = 2**15  # positions worked on at a time: they and their temporaries fit a core's cache
 OFFSET = 1e-8  # the smallest |q| and |k|: as in torch.cosine_similarity, a zero vector has score 0

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, normalize, relu
 
-from train.losses import k_max, smoothness, sparsity
-from train.model import AnomalyDetector, Scored
-from train.settings import TrainSettings
+from stavad.train.losses import k_max, smoothness, sparsity
+from stavad.train.model import AnomalyDetector, Scored
+from stavad.train.settings import TrainSettings
 
 INNER = 512
 

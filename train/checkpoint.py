@@ -1,4 +1,4 @@
-"""A trained model with all that it takes to use it: settings, scaling, and the fingerprint of the features it knows."""
+"""A trained model with all that it takes to use it: settings, and the fingerprint of the features it knows."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,43 +6,49 @@ from pathlib import Path
 
 import torch
 
-from data.errors import UserError
-from data.store import Stored, refuse_mixture
-from train.baselines import build
-from train.model import Ensemble
-from train.scaling import Scaling
-from train.settings import TrainSettings
+from stavad.data.errors import UserError
+from stavad.data.settings import under_present_names
+from stavad.data.store import Stored, refuse_mixture
+from stavad.train.baselines import build
+from stavad.train.model import Ensemble
+from stavad.train.scaling import Scaling
+from stavad.train.settings import TrainSettings
+
+VERSION = 2  # 1 kept mean and deviation of the scaling beside the model
 
 
 @dataclass
 class Trained:
+    """A model, and what it was trained with and on."""
+
     model: Ensemble
     settings: TrainSettings
-    scaling: Scaling
     fingerprint: dict  # of the features it was trained on
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def width(self) -> int:
+        """C of its features."""
+        return len(self.model.scaling.mean)
+
     def require_features(self, path: Path, stored: Stored) -> None:
         """Raise a UserError unless these features are of the kind that the model was trained on."""
         width = stored.features.shape[-1]
-        if width != len(self.scaling.mean):
+        if width != self.width:
             raise UserError(
-                path,
-                f"has {width} dimensions, the model {len(self.scaling.mean)}",
-                "evaluate with the preset of its training",
+                path, f"has {width} dimensions, the model {self.width}", "evaluate with the preset of its training"
             )
         refuse_mixture(path, stored.made["fingerprint"], self.fingerprint, "the features of the model's training")
 
     def save(self, path: Path) -> None:
         content = {
+            "version": VERSION,
             "model": self.model.state_dict(),
             "settings": json.dumps(asdict(self.settings)),
-            "scale": self.scaling.kind,
-            "mean": torch.from_numpy(self.scaling.mean),
-            "deviation": torch.from_numpy(self.scaling.deviation),
+            "scale": self.model.scaling.kind,
             "fingerprint": json.dumps(self.fingerprint),
         }
         torch.save(content, path)
@@ -51,20 +57,29 @@ class Trained:
     def load(cls, path: Path, device) -> "Trained":
         """
         Raises:
-            UserError: no such file, or not a checkpoint of this program.
+            UserError: no such file, not a checkpoint of this program, or one of a later version of it.
         """
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            settings = TrainSettings(**json.loads(content["settings"]))
+            version = content.get("version", 1)
+            if version > VERSION:
+                raise UserError(path, f"was written by a later version of this program (form {version})", "update it")
+            state = content["model"]
+            if version == 1:
+                state |= {f"scaling.{name}": content[name] for name in ("mean", "deviation")}
+            settings = TrainSettings(**under_present_names(json.loads(content["settings"]), TrainSettings))
             fingerprint = json.loads(content["fingerprint"])
-            mean, deviation = content["mean"].numpy(), content["deviation"].numpy()
-            model = Ensemble([build(len(mean), settings) for _ in range(settings.ensemble)])
-            model.load_state_dict(content["model"])
+            mean, deviation = state["scaling.mean"], state["scaling.deviation"]
+            members = [build(len(mean), settings) for _ in range(settings.ensemble)]
+            model = Ensemble(Scaling(content["scale"], mean, deviation), members)
+            model.load_state_dict(state)
         except FileNotFoundError:
             raise UserError(
                 path, "does not exist", "run `pipeline train` first, or name another run with --run"
             ) from None
+        except UserError:
+            raise
         except Exception as error:  # torch.load raises many kinds for files that are none of its own
             reason = " ".join(str(error).split())[:120]
             raise UserError(path, f"is not a checkpoint of this program ({reason})", "train again") from None
-        return cls(model.to(device).eval(), settings, Scaling(content["scale"], mean, deviation), fingerprint)
+        return cls(model.to(device).eval(), settings, fingerprint)

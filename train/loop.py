@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from data.errors import UserError
-from train.baselines import build
-from train.fused import unavailable
-from train.model import Scored
-from train.settings import TrainSettings, steps
+from stavad.data.errors import UserError
+from stavad.train.baselines import build
+from stavad.train.kernels.cpu import unavailable
+from stavad.train.model import Scored
+from stavad.train.settings import TrainSettings, steps
 
 
 def fit(

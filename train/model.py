@@ -5,10 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.attention import SpatialTemporalAttention
-from train.heads import HEADS
-from train.losses import objective
-from train.settings import TrainSettings
+from stavad.train.attention import SpatialTemporalAttention
+from stavad.train.heads import HEADS
+from stavad.train.losses import objective
+from stavad.train.scaling import Scaling
+from stavad.train.settings import TrainSettings
 
 
 class Scored(NamedTuple):
@@ -45,11 +46,12 @@ class AnomalyDetector(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Models of different seeds: (B, N, C) -> scores (B, N), the mean of theirs."""
+    """What is trained, as one thing: features (B, N, C) as extracted -> scores (B, N), the mean of models of different seeds."""
 
-    def __init__(self, models: list[nn.Module]):
+    def __init__(self, scaling: Scaling, models: list[nn.Module]):
         super().__init__()
-        self.models = nn.ModuleList(models)
+        self.scaling, self.models = scaling, nn.ModuleList(models)
 
     def forward(self, features: Tensor) -> Tensor:
-        return torch.stack([model(features).scores for model in self.models]).mean(0)
+        scaled = self.scaling(features)
+        return torch.stack([model(scaled).scores for model in self.models]).mean(0)

@@ -6,20 +6,20 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from data.bags import to_segments
-from data.catalogue import Video
-from data.errors import UserError
-from data.store import Stored
-from train.checkpoint import Trained
-from train.loop import fit
-from train.model import Ensemble
-from train.scaling import Moments, Scaling
-from train.settings import TrainSettings, steps
+from stavad.data.bags import to_segments
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.data.store import Stored
+from stavad.train.checkpoint import Trained
+from stavad.train.loop import fit
+from stavad.train.model import Ensemble
+from stavad.train.scaling import Moments, Scaling
+from stavad.train.settings import TrainSettings, steps
 
 TRAIN_SHARE = 0.6  # of each class, where the labels give no split
 
 
-def train(
+def fit_on(
     videos: list[Video],
     stored: Mapping[str, Stored],
     settings: TrainSettings,
@@ -46,8 +46,8 @@ def train(
         clips = of_video.features.mean(1)
         seen.add(clips)
         segments[video.label].append(to_segments(clips, settings.segments))
-    scaling = Scaling.learn(seen, settings.scale)
-    normal, abnormal = (torch.from_numpy(scaling(np.stack(segments[label]))).to(device) for label in (0, 1))
+    scaling = Scaling.learn(seen, settings.scale).to(device)
+    normal, abnormal = (scaling(torch.from_numpy(np.stack(segments[label])).to(device)) for label in (0, 1))
     each = steps(settings, len(abnormal), len(normal))
 
     def member(number: int):
@@ -60,8 +60,8 @@ def train(
             on_note if number == 0 else lambda note: None,
         )
 
-    model = Ensemble([member(number) for number in range(settings.ensemble)])
-    return Trained(model, settings, scaling, stored[chosen[0].id].made["fingerprint"])
+    model = Ensemble(scaling, [member(number) for number in range(settings.ensemble)])
+    return Trained(model, settings, stored[chosen[0].id].made["fingerprint"])
 
 
 def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:

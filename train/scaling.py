@@ -1,12 +1,8 @@
-"""How features are scaled before the model sees them; learned on the training videos, kept with the model."""
-
-from dataclasses import dataclass
+"""How features are scaled before the model sees them: learned on the training videos, part of the model."""
 
 import numpy as np
-
-from data.bags import unit_length
-
-SCALES = ("centre", "whiten", "length", "none")
+import torch
+from torch import Tensor, nn
 
 
 class Moments:
@@ -30,15 +26,25 @@ class Moments:
         return np.sqrt(np.maximum(self.squares / self.count - self.mean**2, 0))
 
 
-@dataclass(frozen=True)
-class Scaling:
+class Scaling(nn.Module):
     """`centre`: less the mean of the training clips, which hides what tells clips apart, then one factor for all dimensions, so
     that a row's length is 1 on the average (root mean square) and says how unusual the clip is. `whiten`: the same with every
-    dimension brought to deviation 1 first. `length`: every row to length 1, as Sultani et al. `none`: as extracted."""
+    dimension brought to deviation 1 first. `length`: every row to length 1, as Sultani et al. `none`: as extracted.
 
-    kind: str
-    mean: np.ndarray  # (C,)
-    deviation: np.ndarray  # (C,)
+    Args:
+        kind: one of the four.
+        mean, deviation: of the training clips, (C,); buffers, so that they go where the model goes.
+    """
+
+    def __init__(self, kind: str, mean, deviation):
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("deviation", torch.as_tensor(deviation, dtype=torch.float32))
+        self.register_buffer("length", torch.tensor(np.linalg.norm(self.deviation.numpy())), persistent=False)
+
+    def extra_repr(self) -> str:
+        return f"{self.kind!r}, width={len(self.mean)}"
 
     @classmethod
     def learn(cls, seen: Moments, kind: str) -> "Scaling":
@@ -46,12 +52,13 @@ class Scaling:
         floor = 1e-3 * seen.deviation.mean() or 1.0  # a dimension that hardly moves stays small
         return cls(kind, seen.mean.astype(np.float32), (seen.deviation + floor).astype(np.float32))
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
+    def forward(self, features: Tensor) -> Tensor:
         """(.., C) -> (.., C) float32."""
         if self.kind == "centre":
-            features = (features - self.mean) / np.linalg.norm(self.deviation)
+            features = (features - self.mean) / self.length
         elif self.kind == "whiten":
-            features = (features - self.mean) / self.deviation / np.sqrt(len(self.mean))
+            features = (features - self.mean) / self.deviation / len(self.mean) ** 0.5
         elif self.kind == "length":
-            features = unit_length(features)
-        return features.astype(np.float32)
+            length = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+            features = features / torch.where(length > 0, length, 1)
+        return features.float()

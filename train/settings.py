@@ -1,13 +1,17 @@
-"""Settings of stage two, and the named sets of them."""
+"""Settings of stage two."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from data.settings import setting
-from train.scaling import SCALES
+from stavad.data.settings import setting
+
+SCALES = ("centre", "whiten", "length", "none")  # as in train/scaling.py
 
 
 @dataclass(frozen=True)
 class TrainSettings:
+    TITLE: ClassVar = "training"
+
     recipe: str = setting(
         "paper", "named set of the settings below: the paper's, or the best we found", ("paper", "best")
     )
@@ -32,12 +36,6 @@ class TrainSettings:
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
     ensemble: int = setting(1, "models of different seeds, whose scores are averaged", low=1)
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
-
-
-RECIPES: dict[str, dict] = {
-    "paper": {"attention": True, "head": "rnn", "bag_loss": "ranking", "mce": True},
-    "best": {"attention": True, "head": "fc", "bag_loss": "k-max", "mce": False},  # see docs/results.md
-}
 
 
 def steps(settings: TrainSettings, abnormal: int, normal: int) -> int:

@@ -1,14 +1,17 @@
 """The work folder: `features/<preset>/`, `catalogue.csv`, and `runs/<time>/` with `latest` pointing at the newest."""
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
 
-from data.catalogue import Video, read_labels, write_labels
-from data.errors import UserError
-from data.store import Store
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError, few
+from stavad.data.labels import in_frames, read_labels, write_labels
+from stavad.data.layouts import label
+from stavad.data.store import Store
 
 DEFAULT_PRESET = "i3d-kinetics"
 IMPORTED = "imported"  # stands in the place of a preset's name
@@ -42,6 +45,28 @@ class Work:
                 folder, f"holds features of several presets ({', '.join(here)})", "choose one with --preset"
             )
         return preset or here[0]
+
+    def videos(self, store: Store, labels: str = "", note: Callable[[str], None] = print) -> list[Video]:
+        """The videos of the store, with the labels given, or those that `extract` or `import` found.
+
+        Args:
+            labels: a CSV, or a folder with a data set's annotation. Videos that `extract` or `import` left out are named, and left out.
+            note: told of what the user should know.
+
+        Raises:
+            UserError: no labels were ever found, or those given do not fit.
+        """
+        ids = store.ids()
+        if not labels and not self.catalogue.exists():
+            raise UserError(self.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
+        found = {video.id: video for video in read_labels(self.catalogue)} if self.catalogue.exists() else {}
+        if not labels:
+            return _on_frames([found.get(id, Video(id)) for id in ids], store)
+        every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids))]]
+        videos, _ = label(every, Path(labels), Path(labels))
+        if lost := [video.id for video in videos[len(ids) :] if video.label is not None]:
+            note(f"note: no features of {few(lost)}; left out")
+        return _on_frames(videos[: len(ids)], store)
 
     def remember(self, videos: list[Video]) -> None:
         """Add videos to the catalogue; what is said of one now replaces what was said before, but saying less does not."""
@@ -82,6 +107,11 @@ class Work:
         if not run.is_dir():
             raise UserError(run, "is not a run", "run `pipeline train` first, or give a run's folder with --run")
         return run.resolve() if run.is_symlink() else run
+
+
+def _on_frames(videos: list[Video], store: Store) -> list[Video]:
+    """Intervals in seconds as frames, by the frame rate of the features' video."""
+    return [in_frames(v, store.attributes(v.id).get("fps", 0.0)) if v.seconds else v for v in videos]
 
 
 def _says_less(video: Video, before: Video | None) -> bool:

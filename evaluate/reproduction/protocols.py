@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.catalogue import Video
-from data.errors import UserError
-from train.settings import RECIPES
+from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
+from stavad.train.recipes import RECIPES
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,11 @@
+"""A folder of like modules, such as data sets, presets, metrics or commands: who adds one writes one file."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+
+def modules_of(package: str) -> list[ModuleType]:
+    """The modules in a package's folder, in order of their names."""
+    folder = importlib.import_module(package).__path__
+    return [importlib.import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(folder)]

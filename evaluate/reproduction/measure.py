@@ -1,0 +1,107 @@
+"""Every model of a protocol, trained and tested; goes on where it stopped."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from stavad.data.catalogue import Video
+from stavad.data.store import Stored
+from stavad.evaluate.bootstrap import measure
+from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PROTOCOLS
+from stavad.evaluate.score import ScoredVideo, score_video
+from stavad.evaluate.settings import ScoringSettings
+from stavad.train.run import fit_on
+from stavad.train.settings import TrainSettings
+
+METHODS = ("auc", "auc_abnormal", "video_auc")  # that are measured with an interval
+
+
+class Reproduction:
+    """The measurements of one protocol, kept in `folder/<dataset>.json` as they come.
+
+    Args:
+        dataset: a name of `evaluate.protocols.PROTOCOLS`.
+        videos: all videos, with labels, and the split where the protocol takes it from them.
+        stored: their features.
+        training, scoring: settings; those that make a row of the tables go over them.
+        draws: trainings of each row, with seeds from that of `training` on; 0 for the protocol's own number.
+        folder: where measurements, tables and picture are kept.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        videos: list[Video],
+        stored: Mapping[str, Stored],
+        training: TrainSettings,
+        scoring: ScoringSettings,
+        draws: int,
+        folder: Path,
+    ):
+        self.dataset, self.protocol, self.folder = dataset, PROTOCOLS[dataset], folder
+        self.stored, self.training, self.scoring = stored, training, scoring
+        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed))
+        self.rows = ABLATION | OTHERS
+        digests = {video.id: _digest(stored[video.id]) for video in videos}
+        self.keys = {(row, case[0]): self._key(row, *case, digests) for case in self.cases for row in self.rows}
+        self.file = folder / f"{dataset}.json"
+        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.todo = [
+            (row, *case) for case in self.cases for row in self.rows if self.keys[row, case[0]] not in self.known
+        ]
+
+    def run(self, device, on_result: Callable[[str, int, dict], None] = lambda row, seed, metrics: None) -> None:
+        """Measure what is not known yet; each result is on the disk before the next begins."""
+        for row, seed, videos in self.todo:
+            scored = tested(videos, self.stored, self._settings(row, seed), self.scoring, device)
+            found = measure(scored, METHODS)
+            self.known[self.keys[row, seed]] = {"row": row, "seed": seed, "metrics": found}
+            self._keep()
+            on_result(row, seed, found)
+
+    def values(self, row: str, metric: str, part: str = "value") -> np.ndarray:
+        """(trainings,): what was measured of a row."""
+        return np.array([self.known[self.keys[row, seed]]["metrics"][metric][part] for seed, _ in self.cases], float)
+
+    def _settings(self, row: str, seed: int) -> TrainSettings:
+        return dataclasses.replace(self.training, seed=seed, **self.rows[row])
+
+    def _key(self, row: str, seed: int, videos: list[Video], digests: dict[str, str]) -> str:
+        """Everything that the result depends on; what is measured under another key is not taken for it."""
+        parts = [(v.id, v.label, v.split, v.intervals, digests[v.id]) for v in videos]
+        settings = [dataclasses.asdict(group) for group in (self._settings(row, seed), self.scoring)]
+        content = json.dumps([_code(), settings, parts], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def _keep(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(self.known, indent=1))
+        os.replace(part, self.file)
+
+
+def tested(
+    videos: list[Video], stored: Mapping[str, Stored], training: TrainSettings, scoring: ScoringSettings, device
+) -> list[ScoredVideo]:
+    """The test part, scored by a model of the training part."""
+    trained = fit_on(videos, stored, training, device)
+    return [score_video(trained, video, stored[video.id], scoring) for video in videos if video.split == "test"]
+
+
+def _digest(stored: Stored) -> str:
+    return hashlib.sha256(stored.features.tobytes() + str((stored.features.shape, stored.frames)).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of the code that trains, scores and measures."""
+    root = Path(__file__).parents[2]
+    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/metrics/*.py"  # fmt: skip
+    files = sorted(path for pattern in patterns for path in root.glob(pattern))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -1,0 +1,94 @@
+"""Stage three, whole: the test part of a run, scored and measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stavad.data.catalogue import Video, unlabelled
+from stavad.data.errors import UserError, few
+from stavad.data.labels import read_labels
+from stavad.data.work import Work
+from stavad.evaluate.alarm import alarm
+from stavad.evaluate.bootstrap import by_class, measure
+from stavad.evaluate.score import ScoredVideo, score_video
+from stavad.evaluate.settings import EvaluateSettings
+from stavad.train.checkpoint import Trained
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a run's test part."""
+
+    run: Path  # the run's folder
+    scored: list[ScoredVideo]
+    metrics: dict[str, dict]  # name -> value, low, high, as of `evaluate.bootstrap.measure`
+    extra: dict  # `alarm` and `classes`
+
+
+def evaluate_run(
+    work: str | Path = "work",
+    run: str | Path = "",
+    labels: str = "",
+    preset: str = "",
+    settings: EvaluateSettings | None = None,
+    device="cpu",
+    note: Callable[[str], None] = print,
+) -> Evaluation:
+    """Score and measure the test part of a run of `train_model`, or of `pipeline train`.
+
+    Args:
+        work: the folder of features and runs.
+        run: the run's folder; empty: the latest in `work`.
+        labels: a CSV, or a folder with a data set's annotation, in the place of what the run knows.
+        preset: whose features; empty: those the model was trained on.
+        settings: how clips are scored and frames counted.
+        device: where the model runs.
+        note: told of what the user should know.
+
+    Raises:
+        UserError: no such run, no test video, one that was trained on, or features of another kind.
+    """
+    settings, folder = settings or EvaluateSettings(), Work(work)
+    run = folder.run(str(run))
+    trained = Trained.load(run / "model.pt", device)
+    store = folder.store(preset or trained.fingerprint["preset"])
+    ran = {video.id: video for video in read_labels(run / "videos.csv")}
+    chosen = test_part(folder, run, ran, store, labels, note)
+    stored = store.read_all([video.id for video in chosen])
+    trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
+    scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
+    for s in scored:
+        if s.truth is not None and any(end > s.frames for _, end in s.video.intervals):
+            note(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
+    normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
+    seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
+    extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
+    return Evaluation(run, scored, measure(scored), extra)
+
+
+def test_part(work: Work, run: Path, ran: dict[str, Video], store, labels: str, note: Callable) -> list[Video]:
+    """The videos to evaluate a run on: the test part of its split, or that of the labels, where they have one.
+
+    Args:
+        ran: the videos that the run knew, by id.
+
+    Raises:
+        UserError: there is none, the model was trained on one of them, or its features are not there.
+    """
+    videos = list(ran.values())
+    if labels:
+        videos = work.videos(store, labels, note)
+        if not any(video.split for video in videos):
+            if unknown := unlabelled(videos):
+                note(unknown)
+            videos = [video for video in videos if video.label is not None]
+            if strangers := [video.id for video in videos if video.id not in ran]:
+                note(f"note: {few(strangers)} not known to {run}, and without a split; left out")
+            videos = [replace(video, split=ran[video.id].split) for video in videos if video.id in ran]
+    chosen = [video for video in videos if video.split == "test"]
+    if not chosen:
+        raise UserError(labels or run / "videos.csv", "has no test video", "give labels with split test, by --labels")
+    for video in chosen:
+        if video.id in ran and ran[video.id].split == "train":
+            raise UserError(labels, f"tests on {video.id}, which {run} was trained on", "leave it to the training part")
+    return chosen

@@ -1,0 +1,36 @@
+"""`pipeline evaluate`: stage three."""
+
+import argparse
+
+from stavad.evaluate.settings import EvaluateSettings
+from stavad.pipeline.settings import CommonSettings
+
+NAME, PART, HELP = "evaluate", "your own videos", "stage three: a model to scores per frame, metrics and pictures"
+GROUPS = (CommonSettings, EvaluateSettings)
+EXAMPLES = ("pipeline evaluate --plot", "pipeline evaluate --run work/runs/20261125-140300 --labels labels.csv")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Settings only."""
+
+
+def run(flags: dict, common: CommonSettings, settings: EvaluateSettings) -> int:
+    from stavad.data.catalogue import counts
+    from stavad.evaluate.report import table, write_evaluation
+    from stavad.evaluate.run import evaluate_run
+    from stavad.extract.device import choose_device
+
+    found = evaluate_run(
+        common.work, settings.run, common.labels, common.preset, settings, choose_device(common.device)
+    )
+    print(f"{counts([s.video for s in found.scored])} scored with {found.run / 'model.pt'}")
+    write_evaluation(found, settings.plot)
+    print(table(found.metrics, found.extra))
+    if found.metrics["auc"]["value"] is None:
+        print(
+            "no frame metrics: they need start,end of the anomaly in every abnormal test video, by --labels, and frames of both kinds"
+        )
+    print(
+        f"scores of every frame in {found.run / 'scores.csv'}, numbers in {found.run / 'metrics.json'}, report in {found.run / 'report.html'}"
+    )
+    return 0

@@ -1,0 +1,91 @@
+"""Stage two for a work folder: its features and labels -> a run with model, settings and split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stavad.data.catalogue import counts, unlabelled
+from stavad.data.errors import few
+from stavad.data.labels import write_labels
+from stavad.data.settings import record
+from stavad.data.work import Work
+from stavad.extract.device import choose_device
+from stavad.train.checkpoint import Trained
+from stavad.train.run import fit_on, require_classes, with_split
+from stavad.train.settings import TrainSettings, steps
+
+
+class Watch:
+    """What a training tells of itself; the command line shows it and keeps it for TensorBoard."""
+
+    def begin(self, run: Path, total: int) -> None:
+        """The folder of the run, and its number of steps."""
+
+    def step(self, step: int, loss, terms: dict) -> None:
+        """After each step: its number from 1, the loss, and its terms (tensors, not yet synchronised)."""
+
+    def note(self, text: str) -> None:
+        """What the user should know."""
+        print(text)
+
+    def end(self) -> None:
+        """The training is over, or was broken off."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that `evaluate_run` takes."""
+
+    folder: Path  # model.pt, settings.json, videos.csv
+    trained: Trained
+
+
+def train_model(
+    work: str | Path = "work",
+    labels: str | Path = "",
+    preset: str = "",
+    settings: TrainSettings | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+    note: Callable[[str], None] = print,
+) -> TrainedRun:
+    """Train on the videos of a work folder whose split is train, and keep the model as the folder's latest run.
+
+    Args:
+        work: the folder that `extract_features` filled.
+        labels: a CSV, or a folder with a data set's annotation, in the place of what `extract_features` found.
+        preset: whose features; may be empty where the folder holds those of one.
+        settings: everything that decides what the model becomes; the default is the paper's recipe.
+        device: auto, cpu, cuda or cuda:NUMBER.
+        watch: told of every step.
+        note: told, line by line, what was found and what the user should know.
+
+    Raises:
+        UserError: no features, labels of one class only, or a training that diverges.
+    """
+    settings, watch, folder = settings or TrainSettings(), watch or Watch(), Work(work)
+    chosen_device = choose_device(device)
+    store = folder.store(folder.extracted_preset(preset))
+    videos, drawn = with_split(folder.videos(store, str(labels), note), settings.seed)
+    chosen = [video for video in videos if video.split == "train"]
+    split = f"; split drawn with seed {settings.seed}" if drawn else ""
+    note(f"training on {counts(chosen)}, features from {store.root}{split}")
+    if without := unlabelled(videos):
+        note(without)
+    if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
+        note(f"note: no split for {few(adrift)}; in neither part")
+    require_classes(chosen, "the training part")
+    stored = store.read_all([video.id for video in chosen])
+    total = settings.ensemble * steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
+    run = folder.new_run()
+    asked = {"work": str(work), "preset": store.root.name, "labels": str(labels), "device": device}
+    record(run / "settings.json", asked, settings)
+    write_labels(run / "videos.csv", videos)
+    watch.begin(run, total)
+    try:
+        trained = fit_on(videos, stored, settings, chosen_device, watch.step, watch.note)
+    finally:
+        watch.end()
+    trained.save(run / "model.pt")
+    folder.point_at(run)
+    return TrainedRun(run, trained)

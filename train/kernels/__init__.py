@@ -1,0 +1,1 @@
+"""The loops of the attention for one kind of device each."""
