@@ -67,8 +67,8 @@ def import_features(
             outcome.failed.append(error)
     folder.remember(videos)
     note(f"{len(outcome.done)} videos imported to {store.root}")
-    for error in outcome.failed:
-        note(f"left out: {error}")
+    for why in outcome.failed:
+        note(f"left out: {why}")
     if not outcome.done:
         raise UserError(path, "gave no features at all", "see the reasons above")
     return outcome
@@ -138,7 +138,7 @@ def read_features(files: FeatureFiles) -> np.ndarray:
     Raises:
         UserError: unreadable, of another shape, empty, or not finite.
     """
-    parts = []
+    parts: list[np.ndarray] = []
     for path in files.paths:
         array = _read(path)
         if array.ndim not in (2, 3) or 0 in array.shape:

@@ -65,7 +65,7 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
     if frames and not (frames.isdigit() and int(frames) > 0):
         raise UserError(where, f"frames {frames!r}", "give the number of the video's frames, or nothing")
     start, end = row.get("start", ""), row.get("end", "")
-    intervals = () if label == 0 else None
+    intervals: tuple[tuple[int, int], ...] | None = () if label == 0 else None
     if start or end:
         if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
             raise UserError(where, f"interval {start!r} to {end!r}", "give first and last abnormal frame, from 1")
@@ -77,8 +77,8 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
         raise UserError(
             where, "has seconds beside frames, or is not labelled abnormal", "give one of them, and label 1"
         )
-    frames = int(frames) if frames else None
-    return Video(row["video"], None, label, split, intervals, row.get("class", ""), frames, seconds)
+    number = int(frames) if frames else None
+    return Video(row["video"], None, label, split, intervals, row.get("class", ""), number, seconds)
 
 
 def _read_seconds(where: str, start: str, end: str) -> tuple[tuple[float, float], ...]:
@@ -116,7 +116,7 @@ def write_labels(path: Path, videos: Iterable[Video]) -> None:
         for video in videos:
             label = "" if video.label is None else video.label
             known = (video.id, label, video.split or "", video.kind, video.frames or "")
-            rows = [(*interval, "", "") for interval in video.intervals or ()]
+            rows: list[tuple] = [(*interval, "", "") for interval in video.intervals or ()]
             rows = rows or [("", "", *stretch) for stretch in video.seconds] or [("",) * 4]
             out.writerows((*known, *row) for row in rows)
 

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from stavad.data.errors import UserError
 
@@ -29,13 +30,13 @@ def setting(
     return dataclasses.field(default=default, metadata=known)
 
 
-def add_flags(parser: argparse.ArgumentParser, group: type) -> None:
+def add_flags(parser: argparse._ActionsContainer, group: type) -> None:
     """One flag per setting of the dataclass `group`: `--name VALUE`, or `--name / --no-name` for true or false."""
     for field in dataclasses.fields(group):
         flag = "--" + field.name.replace("_", "-")
         help = field.metadata["help"] + ("" if field.default == "" else f" (default: {field.default})")
         if isinstance(field.default, bool):
-            kind = {"action": argparse.BooleanOptionalAction}
+            kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
         else:
             kind = {"type": type(field.default), "choices": field.metadata["choices"] or None}
             if not kind["choices"]:

@@ -18,7 +18,7 @@ IMPORTED = "imported"  # stands in the place of a preset's name
 
 
 class Work:
-    def __init__(self, root: str):
+    def __init__(self, root: str | Path):
         self.root = Path(root)
         self.catalogue = self.root / "catalogue.csv"
         self.runs = self.root / "runs"

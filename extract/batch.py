@@ -66,7 +66,9 @@ class Batch:
     """Collects clips across videos until the network has enough to work on at once."""
 
     def __init__(self, network: Network, view: View):
-        self.network, self.view, self.clips, self.owners = network, view, [], []
+        self.network, self.view = network, view
+        self.clips: list[Tensor] = []
+        self.owners: list[VideoFeatures] = []
 
     def add(self, frames: np.ndarray, own: int, owner: VideoFeatures) -> None:
         """A clip (16, H, W, 3) uint8, of which `own` frames are no filling."""
@@ -94,5 +96,5 @@ class Batch:
 
 def has_bf16(device: torch.device) -> bool:
     """Whether the device computes bfloat16 fast: a CPU with instructions for it, or a GPU."""
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # not in every release of torch
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every release of torch
     return device.type != "cpu" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

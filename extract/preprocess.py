@@ -1,14 +1,21 @@
 """From decoded frames to what a backbone was trained on: exactly the resize, crop, colours and scale of the literature."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-SIGNED = {"mean": (127.5,) * 3, "std": (127.5,) * 3}  # to [-1, 1]
-KINETICS = {"mean": (114.75,) * 3, "std": (57.375,) * 3}  # 0.45 and 0.225 of 255
-IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}  # 0.485 .. and 0.229 .. of 255
+
+class Scale(TypedDict):
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+SIGNED: Scale = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}  # to [-1, 1]
+KINETICS: Scale = {"mean": (114.75, 114.75, 114.75), "std": (57.375, 57.375, 57.375)}  # 0.45 and 0.225 of 255
+IMAGENET: Scale = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}  # 0.485 .. and 0.229 .. of 255
 
 
 @dataclass(frozen=True)

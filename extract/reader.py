@@ -6,7 +6,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -56,7 +56,7 @@ class Alive:
 
 def read_clips(
     videos: Iterable[tuple[int, Path]], decoder: str, time_limit: float, tail: str = "repeat"
-) -> Iterator[Begin | Clip | End | Failed]:
+) -> Generator[Begin | Clip | End | Failed]:
     """Events of all videos, one video after the other, decoded ahead in another process.
 
     Args:
@@ -89,7 +89,8 @@ def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
                 lost = process.decode(index, path, attempt, tail, time_limit, events, stop)
                 if not lost or stop.is_set():
                     break
-                process = process.kill()
+                process.kill()
+                process = None
             else:
                 _put(events, Failed(index, lost), stop)
             if stop.is_set():

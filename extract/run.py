@@ -62,7 +62,8 @@ class Extraction:
 
     def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> list[Video]:
         """One pass over `todo`. Returns those that another run is at work on."""
-        batch, busy = Batch(self.network, self.preset.view), []
+        batch = Batch(self.network, self.preset.view)
+        busy: list[Video] = []
         begun: dict[int, tuple[Begin, VideoFeatures]] = {}
         read: dict[int, End] = {}
         claimed = self.claims.claim(todo, outcome, busy)

@@ -10,7 +10,8 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stavad.data.catalogue import Video, write_labels
+from stavad.data.catalogue import Video
+from stavad.data.labels import write_labels
 
 WIDTH, HEIGHT, FPS = 320, 240, 10
 HORIZON = 90  # people's feet are below this line; the lower, the nearer

@@ -14,8 +14,15 @@ if (
     os.environ["OMP_NUM_THREADS"] = "1"
 
 from stavad.data.store import Store
+from stavad.evaluate import bootstrap
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Of the bootstrap: tests look at what it resamples, not at the third digit of an interval."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 60)
 
 
 @pytest.fixture

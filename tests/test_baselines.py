@@ -20,6 +20,7 @@ def test_shapes_and_any_number_of_clips(name):
         assert ((scored.scores >= 0) & (scored.scores <= 1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rtfm", "hlnet"])
 def test_they_learn_which_bags_are_abnormal(name):
     torch.manual_seed(1)

@@ -21,7 +21,9 @@ from tests.conftest import write_video
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 from ray.cluster_utils import Cluster  # noqa: E402
 
-VIDEOS = 6
+VIDEOS = 4
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def nodes():
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster") / "videos"
     for number in range(VIDEOS):
-        write_video(folder / f"v{number}.mp4", 100 + 16 * number)
+        write_video(folder / f"v{number}.mp4", 17 + number)
     (folder / "bad.mp4").write_bytes(b"nothing" * 100)
     return find_videos(folder)
 

@@ -241,6 +241,7 @@ def test_a_crash_costs_one_video(tmp_path):
     assert [e.index for e in events if isinstance(e, End)] == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
 def test_a_hang_costs_one_video(tmp_path):
     import os

@@ -36,6 +36,7 @@ def clip_of(height, width, seed=0):
 # presets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
 def test_preset_shows_its_backbone_what_it_expects_and_folding_changes_nothing(name):
     preset = PRESETS[name]()
@@ -90,6 +91,7 @@ def test_ten_crops_are_corners_and_centre_then_mirrored():
         assert torch.equal(mirrored[0, 0], crops[of][0, 0].flip(1))
 
 
+@pytest.mark.slow
 def test_motion_of_a_still_clip_is_that_of_nothing():
     preset = PRESETS["efficientnet-lite0"]()
     backbone, _ = preset.load()
@@ -251,6 +253,7 @@ def extraction(store, name="efficientnet-lite0"):
     return Extraction(PRESETS[name](), store, ExtractSettings(), "cpu")
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_clips_and_a_second_run_does_nothing(tmp_path):
     write_video(tmp_path / "videos/long.mp4", 36)
     write_video(tmp_path / "videos/deep/short.mp4", 5)
@@ -267,6 +270,7 @@ def test_features_are_those_of_the_clips_and_a_second_run_does_nothing(tmp_path)
     assert again.done == [] and sorted(again.present) == ["deep/short", "long"]
 
 
+@pytest.mark.slow
 def test_a_bad_video_is_left_out_and_named_until_it_changes(tmp_path):
     good, bad = write_video(tmp_path / "videos/good.mp4", 20), tmp_path / "videos/bad.mp4"
     bad.write_bytes(b"x" * 1000)
@@ -280,6 +284,7 @@ def test_a_bad_video_is_left_out_and_named_until_it_changes(tmp_path):
     assert run.run(find_videos(good.parent)).done == ["bad"]
 
 
+@pytest.mark.slow
 def test_a_changed_video_is_extracted_again(tmp_path):
     path = write_video(tmp_path / "videos/v.mp4", 20)
     run = extraction(Store(tmp_path / "store"))

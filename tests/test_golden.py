@@ -18,6 +18,8 @@ from tests.reference import seeded
 GOLDEN = Path(__file__).with_name("golden.json")
 SHOWN = 16  # numbers kept of each vector, evenly spaced
 
+pytestmark = pytest.mark.slow
+
 
 @torch.inference_mode()
 def vectors(name: str) -> np.ndarray:

@@ -152,6 +152,7 @@ def test_the_original_authors_features_of_ucf_crime(tmp_path, shared):
     np.testing.assert_allclose(np.linalg.norm(features, axis=-1), 1, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_segments_go_through_training_and_scoring(tmp_path):
     rng = np.random.default_rng(0)
     rows = ["video,label,split,frames,start,end"]

@@ -9,7 +9,6 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.labels import read_labels
 from stavad.data.store import Store
-from stavad.evaluate import bootstrap
 from stavad.evaluate.reproduction.measure import Reproduction
 from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
 from stavad.evaluate.settings import ScoringSettings
@@ -53,8 +52,8 @@ def test_what_a_protocol_cannot_do_is_said():
         list(PROTOCOLS["ucf-crime"].cases(VIDEOS, 1))
 
 
-def test_tables_and_going_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 20)
+@pytest.mark.slow
+def test_tables_and_going_on(tmp_path, capsys):
     write_store(tmp_path)
     command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), *QUICK]
     assert main(command) == 0

@@ -302,7 +302,7 @@ def _slopes(features, circles, axes, values, grads, keep, query_rows, query_colu
     d_query = d_own * (query[0] * _turn(axes[1], key) - query[1] * _turn(axes[0], key))
     d_key = d_own * (key[0] * _turn(axes[:, 1], query) - key[1] * _turn(axes[:, 0], query))
     d_axes = torch.stack([torch.stack([(d_own * query[a] * key[b]).sum() for b in (0, 1)]) for a in (0, 1)])
-    d_values = []
+    d_values: list[Tensor | None] = []
     for i, (v, g) in enumerate(zip(values, grads)):
         size = key_rows.shape[1] // 2
         d_query = d_query + g * _evaluate(query_rows[i], query_columns[i], query)

@@ -1,5 +1,7 @@
 """From clip features to anomaly scores: the bidirectional RNN of section 2.3, and the FC head it is compared with."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 
@@ -28,4 +30,4 @@ class FullyConnectedHead(nn.Module):
         return self.layers(features).squeeze(-1).sigmoid()
 
 
-HEADS = {"rnn": RecurrentHead, "fc": FullyConnectedHead}
+HEADS: dict[str, Callable[[int], nn.Module]] = {"rnn": RecurrentHead, "fc": FullyConnectedHead}

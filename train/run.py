@@ -39,7 +39,8 @@ def fit_on(
     """
     chosen = [video for video in videos if video.split == "train" and video.label is not None]
     require_classes(chosen, "the training part")
-    seen, segments = Moments(), {0: [], 1: []}
+    seen = Moments()
+    segments: dict[int, list[np.ndarray]] = {0: [], 1: []}
     for video in chosen:
         of_video = stored[video.id]
         of_video.require_frames(video.id, video.frames)
@@ -75,7 +76,7 @@ def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
     if any(video.split for video in videos):
         return videos, False
     rng = np.random.default_rng(seed)
-    train = set()
+    train: set[str] = set()
     for label in (0, 1):
         members = [video.id for video in videos if video.label == label]
         train.update(rng.permutation(members)[: round(TRAIN_SHARE * len(members))])

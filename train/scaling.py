@@ -9,7 +9,8 @@ class Moments:
     """Mean and deviation of each feature dimension (C,) over clips that need not be in memory together."""
 
     def __init__(self):
-        self.count, self.sum, self.squares = 0, 0.0, 0.0
+        self.count = 0
+        self.sum = self.squares = np.zeros(1)
 
     def add(self, clips: np.ndarray) -> None:
         """More clips (any, C)."""

@@ -48,4 +48,4 @@ def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:
         cells = [cell.reshape(2, -1).T.astype(int).tolist() for cell in scipy.io.loadmat(path)["gt"].ravel()]
     except Exception as error:  # scipy raises its own classes, and TypeError and others for broken files
         raise UserError(path, f"is not a file of intervals ({error})", "expected a cell array 'gt'") from None
-    return [tuple(interval(*p, f"{path}, entry {n}") for p in pairs) for n, pairs in enumerate(cells, 1)]
+    return [tuple(interval(a, b, f"{path}, entry {n}") for a, b in pairs) for n, pairs in enumerate(cells, 1)]

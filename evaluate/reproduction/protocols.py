@@ -44,7 +44,7 @@ class Protocol:
 
     def _draw(self, videos: list[Video], seed: int) -> list[Video]:
         rng = np.random.default_rng(seed)
-        train = set()
+        train: set[str] = set()
         for label, number in enumerate(self.drawn):
             train.update(rng.permutation([video.id for video in videos if video.label == label])[:number])
         return [replace(video, split="train" if video.id in train else "test") for video in videos]

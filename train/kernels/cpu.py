@@ -64,7 +64,8 @@ def _coefficients(kernel: Tensor, moments: tuple) -> tuple[Tensor, Tensor, Tenso
 
 def _call(name: str, features: Tensor, degree: int, *arguments) -> None:
     """The C function, with shape and features first, then pointers; a tuple is its length and an array of pointers."""
-    kept, passed = [], [*map(ctypes.c_long, features.shape)]
+    kept: list = []
+    passed: list = [*map(ctypes.c_long, features.shape)]
     counted = False
     for argument in (features, *arguments):
         if isinstance(argument, tuple):

@@ -1,0 +1,61 @@
+"""The wheel as others get it: in an environment of its own, beside packages that claim the names of our folders."""
+
+import subprocess
+import sys
+import textwrap
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.install
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT], check=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_one_package_and_all_its_parts(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"stavad"}
+    here = {
+        f"stavad/{path.relative_to(ROOT).as_posix()}"
+        for room in ("data", "extract", "train", "evaluate", "pipeline")
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in {".py", ".c"}
+    }
+    assert here <= set(names) and "stavad/py.typed" in names
+
+
+def test_beside_hugging_faces_evaluate_and_without_extras(wheel, tmp_path):
+    """Packages of this environment are lent to the new one by a path file, but for ours and the extras, which are hidden."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env/bin/python"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*install, wheel, "evaluate"], check=True)
+    lent = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+    (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
+    for path in lent.iterdir():
+        hidden = ("stavad", "__editable__", "tensorboard", "ray", "evaluate", "pip", "_distutils", "distutils")
+        if not path.name.startswith(hidden) and path.suffix != ".pth" and not (site / path.name).exists():
+            (site / path.name).symlink_to(path)
+    script = """
+        import importlib.metadata, importlib.util
+        import stavad
+        assert "site-packages" in stavad.__file__, stavad.__file__
+        assert stavad.train.model and stavad.SpatialTemporalAttention().passes == 2
+        evaluate = importlib.util.find_spec("evaluate")
+        assert "evaluate" in importlib.metadata.packages_distributions()["evaluate"], evaluate
+        assert importlib.util.find_spec("tensorboard") is None and importlib.util.find_spec("ray") is None
+    """
+    subprocess.run([python, "-c", textwrap.dedent(script)], check=True, cwd=tmp_path)
+    told = subprocess.run([python, "-m", "stavad", "--help"], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert "pipeline extract --videos" in told.stdout
+    told = subprocess.run([tmp_path / "env/bin/pipeline", "--help"], check=True, cwd=tmp_path, capture_output=True)
+    assert b"evaluate --plot" in told.stdout
