@@ -10,7 +10,8 @@ class Moments:
 
     def __init__(self):
         self.count = 0
-        self.sum = self.squares = np.zeros(1)
+        self.sum: np.ndarray | float = 0.0
+        self.squares: np.ndarray | float = 0.0
 
     def add(self, clips: np.ndarray) -> None:
         """More clips (any, C)."""
@@ -20,7 +21,7 @@ class Moments:
 
     @property
     def mean(self) -> np.ndarray:
-        return self.sum / self.count
+        return np.asarray(self.sum / self.count)
 
     @property
     def deviation(self) -> np.ndarray:
