@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from stavad.train.attention import PART, SpatialTemporalAttention
 from stavad.train.kernels import cpu as fused
 from tests.reference import written_out
 
+OPERATIONS = 530_000  # of a training step today (526,522); to come down when the attention is made anew
 BOTH = pytest.mark.parametrize("normalize", ["keys", "queries"])
 
 
@@ -211,3 +213,29 @@ def test_parameters_have_the_papers_names():
 def test_wrong_shape(wrong):
     with pytest.raises(ValueError, match="B, N, C"):
         module_of()(wrong)
+
+
+@pytest.mark.slow
+def test_a_training_step_stays_at_its_number_of_operations():
+    """Of tensors, in the tensor form that a GPU runs: each costs a launch there. (60, 32, 4096), forward and backward."""
+    module, features = module_of(), torch.rand(60, 32, 4096) * 0.03
+    module.fused = False
+
+    class Counted(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+            self.count += 1
+            return operation(*arguments, **(keywords or {}))
+
+    with Counted() as counted:
+        module(features).sum().backward()
+    assert counted.count <= OPERATIONS
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_on_a_gpu_as_on_a_cpu():
+    module, features = module_of(), torch.rand(2, 32, 256)
+    expected = module(features)
+    torch.testing.assert_close(module.cuda()(features.cuda()).cpu(), expected, rtol=1e-5, atol=1e-6)
