@@ -110,7 +110,7 @@ def in_frames(video: Video, fps: float) -> Video:
 
 def write_labels(path: Path, videos: Iterable[Video]) -> None:
     """Write what `read_labels` reads."""
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(COLUMNS)
         for video in videos:

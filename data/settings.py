@@ -73,7 +73,7 @@ def read_settings(path: Path, groups: tuple[type, ...]) -> dict:
         UserError: unreadable, an unknown setting, or a value of another type than the default's.
     """
     try:
-        values = json.loads(Path(path).read_text())
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ValueError("it holds no object")
     except (OSError, ValueError) as error:

@@ -31,7 +31,7 @@ def write_evaluation(found: Evaluation, plot: bool) -> None:
 
 def write_scores(scored: list[ScoredVideo], path: Path) -> None:
     """`video,frame,score,truth`: every decoded frame, from 1; truth empty where it is not known."""
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(("video", "frame", "score", "truth"))
         for s in scored:
@@ -47,7 +47,7 @@ def write_metrics(metrics: dict, extra: dict, scored: list[ScoredVideo], path: P
     content["videos"] = len(scored)
     content["frames"] = sum(len(s.scores) for s in scored)
     content["positive_frames"] = sum(int(s.truth.sum()) for s in scored if s.truth is not None)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def table(metrics: dict, extra: dict) -> str:

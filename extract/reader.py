@@ -112,6 +112,8 @@ class _Process:
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
+        with contextlib.suppress(EOFError, OSError):  # of a process that ends at once, as `decode` will say
+            self.pipe.recv()  # it has started: from here on the time limit counts
 
     def decode(self, index: int, path: Path, decoder: str, tail: str, time_limit: float, events, stop) -> str:
         """Passes the events of one video on; returns what became of the process if it was lost."""
@@ -151,6 +153,7 @@ def _put(events: queue.Queue, event, stop) -> None:
 def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        pipe.send(Alive())
         while True:
             _decode_or_say_why(pipe, *pipe.recv())
 

@@ -47,7 +47,7 @@ class SpatialTemporalAttention(nn.Module):
             "queries" is eq. 2 read literally, the sum over the queries that see a key.
 
     Attributes:
-        fused: on a CPU, run the loops of attention.c; false where they cannot be compiled (`train.fused.unavailable`).
+        fused: on a CPU, run the loops of attention.c; false where they cannot be compiled (`train.kernels.cpu.unavailable`).
 
     Raises:
         ValueError: `normalize` is neither.

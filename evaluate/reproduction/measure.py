@@ -51,7 +51,7 @@ class Reproduction:
         digests = {video.id: _digest(stored[video.id]) for video in videos}
         self.keys = {(row, case[0]): self._key(row, *case, digests) for case in self.cases for row in self.rows}
         self.file = folder / f"{dataset}.json"
-        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.known = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
         self.todo = [
             (row, *case) for case in self.cases for row in self.rows if self.keys[row, case[0]] not in self.known
         ]
@@ -82,7 +82,7 @@ class Reproduction:
     def _keep(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(self.known, indent=1))
+        part.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
         os.replace(part, self.file)
 
 
