@@ -11,13 +11,13 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow and not install"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not install"
 
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not install"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not install"
 
 test-install: .venv/installed
 	$(BIN)/pytest -m install

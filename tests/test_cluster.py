@@ -23,7 +23,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 VIDEOS = 4
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one cluster for all
 
 
 @pytest.fixture(scope="module")
