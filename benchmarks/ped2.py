@@ -1,6 +1,6 @@
 """UCSD Ped2 by the paper's protocol: splits of 10 normal + 6 abnormal videos for training, the rest for testing.
 
-    python -m benchmarks.ped2 DATA      the table of the README: every split, every seed
+    python -m benchmarks.ped2 DATA      the table of docs/results.md: every split, every seed
 
 DATA holds videos/, ped2.mat and splits.csv (split,video,part). Further settings of `pipeline train` may follow, as flags.
 Features are extracted with the embedded preset into --work, unless they are there.

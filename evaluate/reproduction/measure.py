@@ -26,7 +26,7 @@ class Reproduction:
     """The measurements of one protocol, kept in `folder/<dataset>.json` as they come.
 
     Args:
-        dataset: a name of `evaluate.protocols.PROTOCOLS`.
+        dataset: a name of `evaluate.reproduction.protocols.PROTOCOLS`.
         videos: all videos, with labels, and the split where the protocol takes it from them.
         stored: their features.
         training, scoring: settings; those that make a row of the tables go over them.

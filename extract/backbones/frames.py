@@ -12,7 +12,7 @@ class AppearanceAndMotion(nn.Module):
 
     Channels are those of the network's later blocks on the frames (`seen`), and of all its blocks on doubled differences of frames
     GAP apart (`moving`), from which the background and a frame's mean colour drop out. The maximum over places, because what
-    matters is small in a surveillance picture. Chosen on training videos of UCSD Ped2, see the README.
+    matters is small in a surveillance picture. Chosen on training videos of UCSD Ped2, see docs/results.md.
     """
 
     def __init__(self, network: nn.Module):
