@@ -40,21 +40,21 @@ def plot_roc(scored: list[ScoredVideo], path: Path) -> None:
 
 
 def plot_reproduction(
-    title: str, aucs: dict[str, np.ndarray], oracle: np.ndarray, paper: float | None, path: Path
+    title: str, aucs: dict[str, np.ndarray], oracle: np.ndarray, paper: dict[str, float], path: Path
 ) -> None:
-    """Frame AUC of every training (dots) and their mean (bars), model by model, beside the oracle and the paper's figure."""
+    """Frame AUC of every training (dots) and their mean (bars), model by model, beside the oracle and the paper's figures."""
     figure, axes = plt.subplots(figsize=(6.4, 0.9 + 0.36 * len(aucs)), layout="constrained")
     for place, values in enumerate(aucs.values()):
         axes.barh(place, values.mean(), color="tab:blue", alpha=0.35)
         axes.scatter(values, np.full(len(values), place), s=8, color="tab:blue")
     axes.axvline(oracle.mean(), color="grey", linestyle=":", label="oracle of video labels")
-    if paper is not None:
-        axes.axvline(paper, color="tab:red", linestyle="--", label="paper")
+    for (kind, value), colour in zip(paper.items(), ("tab:orange", "tab:red")):
+        axes.axvline(value, color=colour, linestyle="--", label=f"paper, {kind}")
     lowest = min(map(np.min, [*aucs.values(), oracle]))
     axes.set(xlim=(max(0.0, lowest - 0.05), 1.0), xlabel="frame AUC", title=title)
     axes.set_yticks(range(len(aucs)), list(aucs))
     axes.invert_yaxis()
-    figure.legend(loc="outside lower right", ncols=2, frameon=False)
+    figure.legend(loc="outside lower right", ncols=3, frameon=False)
     _save(figure, path)
 
 
