@@ -42,6 +42,7 @@ def verify(root: Path) -> tuple[list[str], bool]:
     lines.append(f"  {sum(frames.values())} frames (packets of the files; `extract` counts what decodes), {positives(videos)} positive")  # fmt: skip
 
     for layout, entries in lists:
+        known_of = getattr(layout, "KNOWN", {})
         here = {Path(video.id).name for video in videos}
         missing = [entry.id for entry in entries if entry.id not in here]
         if missing:
@@ -49,12 +50,12 @@ def verify(root: Path) -> tuple[list[str], bool]:
             lines.append(f"  missing {len(missing)} of {len(entries)} listed videos: {', '.join(missing[:5])}{', ..' * (len(missing) > 5)}")  # fmt: skip
         lines.append(f"annotation of {layout.NAME}:")
         for what, number in totals(entries).items():
-            known = layout.KNOWN.get(what, number)
+            known = known_of.get(what, number)
             complete &= number == known
             lines.append(f"  {number} {what}" + ("" if number == known else f", but {known} are known"))
         tested = [video for video in videos if video.split == "test"]
         known = getattr(layout, "TEST_FRAMES", None)
-        if known and len(tested) == layout.KNOWN["test videos"]:
+        if known and len(tested) == known_of.get("test videos"):
             number = sum(frames[video.id] for video in tested)
             complete &= number == known
             lines.append(f"  {number} test frames" + ("" if number == known else f", but {known} are known"))

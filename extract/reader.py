@@ -13,10 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from stavad.data.errors import UserError
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import Undecodable, open_video
 
 AHEAD = 8  # clips decoded ahead of the backbone
+START_LIMIT = 600.0  # seconds that a decoding process may take to import what it needs, on however busy a machine
+GUARD = (
+    'put what starts an extraction under `if __name__ == "__main__":`, as decoding processes import the script again'
+)
 STOP_EVERY = 0.2  # seconds between two looks whether the run has ended
 
 
@@ -85,7 +90,9 @@ def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
     try:
         for index, path in videos:
             for attempt in ("auto", "av") if decoder == "auto" else (decoder,):
-                process = process or _Process()
+                if process is None:
+                    process = _Process()
+                    process.await_start(stop)
                 lost = process.decode(index, path, attempt, tail, time_limit, events, stop)
                 if not lost or stop.is_set():
                     break
@@ -112,8 +119,26 @@ class _Process:
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        with contextlib.suppress(EOFError, OSError):  # of a process that ends at once, as `decode` will say
-            self.pipe.recv()  # it has started: from here on the time limit counts
+
+    def await_start(self, stop: threading.Event) -> None:
+        """From then on a video's time limit counts; what goes wrong before is no fault of a video.
+
+        Raises:
+            UserError: the process ended, or did nothing for `START_LIMIT` seconds.
+        """
+        begun = time.monotonic()
+        try:
+            while not self.pipe.poll(STOP_EVERY):
+                if stop.is_set():
+                    return
+                if time.monotonic() - begun > START_LIMIT:
+                    raise UserError("the decoding process", f"did nothing for {START_LIMIT:g} s", GUARD)
+            self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            raise UserError(
+                "the decoding process", f"did not start (exit code {self.process.exitcode})", GUARD
+            ) from None
 
     def decode(self, index: int, path: Path, decoder: str, tail: str, time_limit: float, events, stop) -> str:
         """Passes the events of one video on; returns what became of the process if it was lost."""

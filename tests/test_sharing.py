@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -159,3 +160,17 @@ def test_bf16_that_changes_features_is_refused(videos, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="--precision bf16: changes the features"):
         run.run(find_videos(videos)[:1])
     assert run.store.ids() == [] and not (run.store.root / QUARANTINE).exists()
+
+
+def test_a_script_without_the_guard_is_told_of_it_and_no_video_is_blamed(videos, tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import sys\nfrom tests import tiny\nimport stavad\n"
+        f"try:\n    stavad.extract_features({str(videos)!r}, {str(tmp_path / 'work')!r}, tiny.NAME)\n"
+        "except stavad.UserError as error:\n    sys.exit(str(error))\n"
+    )
+    root = Path(__file__).resolve().parents[1]
+    run = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )  # fmt: skip
+    assert run.returncode == 1 and 'if __name__ == "__main__":' in run.stderr.splitlines()[-1]
+    assert not (tmp_path / "work/features/tiny" / QUARANTINE).exists()
