@@ -37,9 +37,3 @@ def segment_of_clip(clips: int, segments: int) -> np.ndarray:
     last = np.searchsorted(starts, np.arange(clips), side="right") - 1
     first = np.searchsorted(starts, starts[last], side="left")
     return (first + last) // 2
-
-
-def unit_length(features: np.ndarray) -> np.ndarray:
-    """Rows of (.., C) scaled to length 1; a row of zeros stays zero."""
-    norm = np.linalg.norm(features, axis=-1, keepdims=True)
-    return features / np.where(norm > 0, norm, 1)

@@ -13,7 +13,6 @@ from stavad.data.labels import in_frames, read_labels, write_labels
 from stavad.data.layouts import label
 from stavad.data.store import Store
 
-DEFAULT_PRESET = "i3d-kinetics"
 IMPORTED = "imported"  # stands in the place of a preset's name
 
 

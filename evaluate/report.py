@@ -80,7 +80,7 @@ def write_report(
     """One page: the table, the ROC, and every video's curve, abnormal videos first, the highest score first.
 
     Args:
-        metrics, extra: as of `evaluate.bootstrap.measure`, and `alarm` and `by_class` there.
+        metrics, extra: as of an `Evaluation`.
         pictures: by video id, and under "" the ROC; below the folder of `path`.
     """
     order = sorted(scored, key=lambda s: (-(s.video.label or 0), -s.scores.max()))

@@ -12,6 +12,7 @@ from stavad.evaluate.alarm import alarm
 from stavad.evaluate.bootstrap import by_class, measure
 from stavad.evaluate.score import ScoredVideo, score_video
 from stavad.evaluate.settings import EvaluateSettings
+from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained
 
 
@@ -31,26 +32,26 @@ def evaluate_run(
     labels: str = "",
     preset: str = "",
     settings: EvaluateSettings | None = None,
-    device="cpu",
+    device: str = "auto",
     note: Callable[[str], None] = print,
 ) -> Evaluation:
     """Score and measure the test part of a run of `train_model`, or of `pipeline train`.
 
     Args:
         work: the folder of features and runs.
-        run: the run's folder; empty: the latest in `work`.
+        run: the run's folder; empty: that of `settings`, or the latest in `work`.
         labels: a CSV, or a folder with a data set's annotation, in the place of what the run knows.
         preset: whose features; empty: those the model was trained on.
         settings: how clips are scored and frames counted.
-        device: where the model runs.
+        device: auto, cpu, cuda or cuda:NUMBER.
         note: told of what the user should know.
 
     Raises:
         UserError: no such run, no test video, one that was trained on, or features of another kind.
     """
     settings, folder = settings or EvaluateSettings(), Work(work)
-    run = folder.run(str(run))
-    trained = Trained.load(run / "model.pt", device)
+    run = folder.run(str(run) or settings.run)
+    trained = Trained.load(run / "model.pt", choose_device(device))
     store = folder.store(preset or trained.fingerprint["preset"])
     ran = {video.id: video for video in read_labels(run / "videos.csv")}
     chosen = test_part(folder, run, ran, store, labels, note)

@@ -87,7 +87,7 @@ def _connect(address: str):
     try:
         import ray
     except ImportError:
-        raise UserError("--ray", "Ray is not installed", 'run `pip install "stavad[ray]"`') from None
+        raise UserError("--ray", "Ray is not installed", 'run `pip install -e ".[ray]"`') from None
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if port.isdigit():

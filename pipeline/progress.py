@@ -84,7 +84,7 @@ class TrainingShown(Watch):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             self.board = None
-            self.note('note: no curves for TensorBoard; `pip install "stavad[tensorboard]"` brings them')
+            self.note('note: no curves for TensorBoard; `pip install -e ".[tensorboard]"` brings them')
         else:
             self.board = SummaryWriter(str(run))
 

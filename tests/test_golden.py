@@ -1,9 +1,10 @@
 """Golden vectors: what each preset makes of one generated clip with seeded weights, so that no drift goes unseen.
 
-A change that is meant to alter features writes them anew with `python -m tests.test_golden`, and says why in its message.
+A change that is meant to alter features writes them anew with `python -m tests.test_golden PRESET ..`, and says why in its message.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,5 +41,6 @@ def test_features_are_those_that_were_stored(name):
 
 
 if __name__ == "__main__":
-    found = {name: [[float(f"{x:.7g}") for x in row] for row in vectors(name)] for name in PRESETS}
+    found = json.loads(GOLDEN.read_text())
+    found |= {name: [[float(f"{x:.7g}") for x in row] for row in vectors(name)] for name in sys.argv[1:]}
     GOLDEN.write_text(json.dumps(found, indent=1) + "\n")

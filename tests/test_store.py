@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from stavad.data.bags import segment_bounds, segment_of_clip, to_segments, unit_length
+from stavad.data.bags import segment_bounds, segment_of_clip, to_segments
 from stavad.data.errors import UserError
 from stavad.data.store import Store
 
@@ -92,8 +92,3 @@ def test_every_clip_is_in_a_segment(clips):
     assert (segments.sum(0) > 0).all()
     of_clip = segment_of_clip(clips, 32)
     assert (segments[of_clip, np.arange(clips)] > 0).all()
-
-
-def test_unit_length_keeps_zero():
-    rows = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])

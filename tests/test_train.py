@@ -158,3 +158,8 @@ def test_scaling():
     np.testing.assert_allclose(2 * scaled("whiten").std(0), [1, 1, 1, 0], atol=0.1)
     assert np.array_equal(scaled("none"), clips.astype(np.float32))
     np.testing.assert_allclose(scaled("length"), clips / np.linalg.norm(clips, axis=1)[:, None], rtol=1e-6)
+
+
+def test_unit_length_keeps_zero():
+    rows = Scaling("length", np.zeros(2), np.ones(2))(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])

@@ -1,6 +1,6 @@
 """Labels from the way a known data set, or a plain folder, is laid out. Annotation files are the user's, none is shipped.
 
-A data set is a module here: its `NAME`, and `entries(root)`, where its lists name every video, or `label(root, videos)`; both give
+A data set is a module here: its `NAME`, its `PLACE` in the order in which they are tried, and `entries(root)`, where its lists name every video, or `label(root, videos)`; both give
 None where its annotation is not there. `KNOWN` and `TEST_FRAMES`, where it has them, are for `data.verify`.
 """
 
@@ -59,4 +59,4 @@ def _known(videos: list[Video], labelled: Iterable[Video]) -> list[Video]:
 
 
 LAYOUTS = modules_of(__name__)  # lists know most of the videos, the names of folders least
-LAYOUTS.sort(key=lambda layout: (not is_listed(layout), layout.NAME == "normal/ and abnormal folders"))
+LAYOUTS.sort(key=lambda layout: layout.PLACE)

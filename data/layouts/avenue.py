@@ -11,6 +11,7 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 
 NAME = "CUHK Avenue"
+PLACE = 4
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:

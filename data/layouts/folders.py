@@ -6,6 +6,7 @@ from pathlib import Path
 from stavad.data.catalogue import Video
 
 NAME = "normal/ and abnormal folders"
+PLACE = 99  # what a data set's own annotation says goes before the names of folders
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:

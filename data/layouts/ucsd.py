@@ -11,6 +11,7 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 
 NAME = "UCSD Ped"
+PLACE = 3
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:

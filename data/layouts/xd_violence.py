@@ -9,6 +9,7 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 
 NAME = "XD-Violence"
+PLACE = 5
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:

@@ -18,11 +18,8 @@ def run(flags: dict, common: CommonSettings, settings: EvaluateSettings) -> int:
     from stavad.data.catalogue import counts
     from stavad.evaluate.report import table, write_evaluation
     from stavad.evaluate.run import evaluate_run
-    from stavad.extract.device import choose_device
 
-    found = evaluate_run(
-        common.work, settings.run, common.labels, common.preset, settings, choose_device(common.device)
-    )
+    found = evaluate_run(common.work, settings.run, common.labels, common.preset, settings, common.device)
     print(f"{counts([s.video for s in found.scored])} scored with {found.run / 'model.pt'}")
     write_evaluation(found, settings.plot)
     print(table(found.metrics, found.extra))
