@@ -2,21 +2,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 EDITORS := .venv/src/stavad# the package as one folder of links, for type checkers and editors
 
-.PHONY: demo check test test-install
+.PHONY: demo lint check test test-install
 
 demo: .venv/installed
 	$(BIN)/pipeline demo --work demo
 
-check: .venv/installed
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not install"
 
-test: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: lint
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not install"
 
 test-install: .venv/installed

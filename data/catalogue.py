@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,9 +127,8 @@ def counts(videos: list[Video]) -> str:
     return f"{normal} normal, {abnormal} abnormal" + (f", {unknown} without label" if unknown else "")
 
 
-def unlabelled(videos: list[Video]) -> str:
-    """A note of the videos that the labels leave out, where they name any."""
+def tell_unlabelled(videos: list[Video], note: Callable[[str], None]) -> None:
+    """Names the videos that the labels leave out, where they name any."""
     unknown = [video.id for video in videos if video.label is None]
-    if not unknown or len(unknown) == len(videos):
-        return ""
-    return f"note: no label for {few(unknown)}; neither trained nor tested on: add them to the labels"
+    if unknown and len(unknown) < len(videos):
+        note(f"note: no label for {few(unknown)}; neither trained nor tested on: add them to the labels")

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.io
 
 from stavad.data.bags import CLIP, are_clips_of, clips_of
-from stavad.data.catalogue import Video, counts, unlabelled
+from stavad.data.catalogue import Video, counts, tell_unlabelled
 from stavad.data.errors import UserError
 from stavad.data.layouts import label
 from stavad.data.store import Store, refuse_mixture
@@ -55,8 +55,7 @@ def import_features(
     folder = Work(work)
     store = folder.store(name or IMPORTED)
     note(f"{len(files)} videos' features in {path}, {source}: {counts(videos)}")
-    if without := unlabelled(videos):
-        note(without)
+    tell_unlabelled(videos, note)
     outcome, here = Imported(), store.ids()
     alike = store.attributes(here[0])["fingerprint"] if here else None
     for video, of_video in zip(videos, watch(files)):

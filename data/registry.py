@@ -6,6 +6,7 @@ from types import ModuleType
 
 
 def modules_of(package: str) -> list[ModuleType]:
-    """The modules in a package's folder, in order of their names."""
+    """The modules in a package's folder, in order of their `PLACE` where they have one, then of their names."""
     folder = importlib.import_module(package).__path__
-    return [importlib.import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(folder)]
+    found = [importlib.import_module(f"{package}.{module.name}") for module in pkgutil.iter_modules(folder)]
+    return sorted(found, key=lambda module: getattr(module, "PLACE", 0))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stavad.data.catalogue import Video, unlabelled
+from stavad.data.catalogue import Video, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.labels import read_labels
 from stavad.data.work import Work
@@ -80,8 +80,7 @@ def test_part(work: Work, run: Path, ran: dict[str, Video], store, labels: str, 
     if labels:
         videos = work.videos(store, labels, note)
         if not any(video.split for video in videos):
-            if unknown := unlabelled(videos):
-                note(unknown)
+            tell_unlabelled(videos, note)
             videos = [video for video in videos if video.label is not None]
             if strangers := [video.id for video in videos if video.id not in ran]:
                 note(f"note: {few(strangers)} not known to {run}, and without a split; left out")

@@ -15,15 +15,9 @@ CLIPS_AT_ONCE = {"cpu": 1, "cuda": 32}  # a CPU gains nothing from larger batche
 
 
 class Network:
-    """A backbone on a device.
-
-    Raises:
-        UserError: bf16 on a CPU without instructions for it.
-    """
+    """A backbone on a device."""
 
     def __init__(self, backbone: nn.Module, device: torch.device, precision: str = "fp32"):
-        if precision == "bf16" and not has_bf16(device):
-            raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
         self.backbone = channels_last(fold(backbone)).to(device)
         self.device, self.precision = device, precision
         self.trusted = precision == "fp32"  # bf16 is compared with it on the first clips
@@ -92,6 +86,12 @@ class Batch:
             owner.clips += 1
             owner.waiting -= 1
         self.clips, self.owners = [], []
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Raise a UserError for bf16 on a CPU without instructions for it."""
+    if precision == "bf16" and not has_bf16(device):
+        raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from stavad.data.catalogue import counts, unlabelled
+from stavad.data.catalogue import counts, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.layouts import read_catalogue
 from stavad.data.work import Work
@@ -56,8 +56,7 @@ def extract_features(
     here = choose_device("cpu" if settings.ray else device)
     store = folder.store(preset)
     note(f"{len(found)} videos in {videos}, {source}: {counts(found)}")
-    if without := unlabelled(found):
-        note(without)
+    tell_unlabelled(found, note)
     weights_file = Path(weights) if weights else None
     extraction = Extraction(chosen, store, settings, here, weights_file)
     store.root.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from stavad.data.errors import UserError
 from stavad.extract.clips import to_clips
-from stavad.extract.decode import Undecodable, open_video
+from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 
 AHEAD = 8  # clips decoded ahead of the backbone
 START_LIMIT = 600.0  # seconds that a decoding process may take to import what it needs, on however busy a machine
@@ -126,14 +126,11 @@ class _Process:
         Raises:
             UserError: the process ended, or did nothing for `START_LIMIT` seconds.
         """
-        begun = time.monotonic()
         try:
-            while not self.pipe.poll(STOP_EVERY):
-                if stop.is_set():
-                    return
-                if time.monotonic() - begun > START_LIMIT:
-                    raise UserError("the decoding process", f"did nothing for {START_LIMIT:g} s", GUARD)
-            self.pipe.recv()
+            if self._has_event(START_LIMIT, stop):
+                self.pipe.recv()
+            elif not stop.is_set():
+                raise UserError("the decoding process", f"did nothing for {START_LIMIT:g} s", GUARD)
         except (EOFError, OSError):
             self.process.join()
             raise UserError(
@@ -145,12 +142,8 @@ class _Process:
         try:
             self.pipe.send((index, path, decoder, tail))
             while not stop.is_set():
-                begun = time.monotonic()
-                while not self.pipe.poll(STOP_EVERY):
-                    if stop.is_set():
-                        return ""
-                    if time.monotonic() - begun > time_limit:
-                        return f"the decoder hung for {time_limit:g} s"
+                if not self._has_event(time_limit, stop):
+                    return "" if stop.is_set() else f"the decoder hung for {time_limit:g} s"
                 event = self.pipe.recv()
                 if not isinstance(event, Alive):
                     _put(events, event, stop)
@@ -160,6 +153,14 @@ class _Process:
             self.process.join()
             return f"the decoder crashed (exit code {self.process.exitcode})"
         return ""
+
+    def _has_event(self, limit: float, stop: threading.Event) -> bool:
+        """Waits for one; false after `limit` seconds, or when the run has ended."""
+        begun = time.monotonic()
+        while not self.pipe.poll(STOP_EVERY):
+            if stop.is_set() or time.monotonic() - begun > limit:
+                return False
+        return True
 
     def kill(self) -> None:
         self.process.kill()
@@ -185,12 +186,7 @@ def _serve(pipe: Connection) -> None:
 
 def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, tail: str) -> None:
     try:
-        try:
-            _decode(pipe, path, index, decoder, tail)
-        except Undecodable:
-            if decoder != "auto":
-                raise
-            _decode(pipe, path, index, "av", tail)
+        or_with_pyav(decoder, lambda chosen: _decode(pipe, path, index, chosen, tail))
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Undecodable as error:

@@ -7,7 +7,7 @@ import torch
 
 from stavad.data.catalogue import Video
 from stavad.data.store import Store
-from stavad.extract.batch import Batch, Network, VideoFeatures
+from stavad.extract.batch import Batch, Network, VideoFeatures, require_precision
 from stavad.extract.claims import Claims, size_of
 from stavad.extract.outcome import Outcome, Progress
 from stavad.extract.presets import Preset
@@ -33,10 +33,11 @@ class Extraction:
         self, preset: Preset, store: Store, settings: ExtractSettings, device, weights_file: Path | None = None
     ):
         self.preset, self.store, self.settings = preset, store, settings
+        device, here = torch.device(device), "fp32" if settings.ray else settings.precision  # nodes try their own
+        require_precision(here, device)  # before weights are fetched
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
-        here = "fp32" if settings.ray else settings.precision  # on a cluster, each node tries its own device
-        self.network = Network(backbone, torch.device(device), here)
+        self.network = Network(backbone, device, here)
         self.claims = Claims(store, self.fingerprint, settings)
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:

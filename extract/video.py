@@ -8,7 +8,7 @@ import numpy as np
 from stavad.data.errors import UserError
 from stavad.extract.batch import Batch, Network, VideoFeatures
 from stavad.extract.clips import to_clips
-from stavad.extract.decode import Undecodable, open_video
+from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 from stavad.extract.device import choose_device
 from stavad.extract.presets import DEFAULT, Preset
 from stavad.extract.presets import preset as preset_of
@@ -53,14 +53,10 @@ class ClipFeatureExtractor:
         Raises:
             UserError: it cannot be decoded.
         """
-        attempts = ("auto", "av") if decoder == "auto" else (decoder,)  # where decord stops, PyAV starts over
-        for attempt in attempts:
-            try:
-                return self._features(Path(path), attempt)
-            except (Undecodable, OSError) as error:
-                if attempt == attempts[-1]:
-                    raise UserError(path, str(error), "give a video that can be played") from None
-        raise AssertionError("there is always an attempt")
+        try:
+            return or_with_pyav(decoder, lambda chosen: self._features(Path(path), chosen))
+        except (Undecodable, OSError) as error:
+            raise UserError(path, str(error), "give a video that can be played") from None
 
     def _features(self, path: Path, decoder: str) -> ClipFeatures:
         source, collected = open_video(path, decoder), VideoFeatures()

@@ -18,15 +18,8 @@ from stavad.train.recipes import RECIPES
 from stavad.train.settings import TrainSettings
 
 GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
-PARTS = ("try it", "your own videos", "features of others", "the paper")
-ORDER = ("extract", "train", "evaluate")  # of the stages; other commands follow by name
-COMMANDS = {
-    module.NAME: module
-    for module in sorted(
-        modules_of("stavad.pipeline.commands"),
-        key=lambda m: (PARTS.index(m.PART), ORDER.index(m.NAME) if m.NAME in ORDER else len(ORDER), m.NAME),
-    )
-}
+COMMANDS = {module.NAME: module for module in modules_of("stavad.pipeline.commands")}
+FIRST = ("try it", "your own videos")  # parts whose examples the general help shows
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,10 +61,10 @@ def parser() -> argparse.ArgumentParser:
     """Of all commands, each with its flags under the heading of their group."""
     width = max(map(len, COMMANDS))
     parts = []
-    for part in PARTS:
+    for part in dict.fromkeys(module.PART for module in COMMANDS.values()):
         lines = [f"  {m.NAME:{width}}  {m.HELP}" for m in COMMANDS.values() if part == m.PART]
         parts.append("\n".join([f"{part}:", *lines]))
-    examples = [COMMANDS[name].EXAMPLES[0] for name in ("demo", *ORDER)]
+    examples = [module.EXAMPLES[0] for module in COMMANDS.values() if module.PART in FIRST]
     top = argparse.ArgumentParser(
         prog="pipeline",
         usage="pipeline COMMAND ..",
@@ -88,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
             description=module.HELP,
             epilog=_examples(module.EXAMPLES),
         )
-        module.arguments(made)
+        if hasattr(module, "arguments"):
+            module.arguments(made)
         if module.GROUPS:
             made.add_argument(
                 "--settings", metavar="FILE", help="settings as JSON, such as settings.json of a run; flags go over it"

@@ -61,21 +61,18 @@ class Shown(Progress):
             self._line(f"{self.now}, {self.frames} frames, {self.frames / spent:.0f} frames/s{left}")
 
     def _line(self, text: str) -> None:
-        if self.bar.disable:
-            print(text, flush=True)
-        else:
-            self.bar.write(text, file=sys.stderr)
+        _say(self.bar, text, sys.stderr)
 
     def say(self, text: str) -> None:
         """A line of its own, below which the bar goes on."""
-        if self.bar is None or self.bar.disable:
-            print(text, flush=True)
-        else:
-            self.bar.write(text)
+        _say(self.bar, text)
 
 
 class TrainingShown(Watch):
     """Of `train`. The losses also go to TensorBoard, where it is installed."""
+
+    def __init__(self):
+        self.bar = None
 
     def begin(self, run, total):
         self.total = total
@@ -84,7 +81,7 @@ class TrainingShown(Watch):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             self.board = None
-            self.note('note: no curves for TensorBoard; `pip install -e ".[tensorboard]"` brings them')
+            self.say('note: no curves for TensorBoard; `pip install -e ".[tensorboard]"` brings them')
         else:
             self.board = SummaryWriter(str(run))
 
@@ -101,10 +98,19 @@ class TrainingShown(Watch):
         if self.bar.disable and step % max(1, self.total // 10) == 0:
             print(f"step {step} of {self.total}: {text}", flush=True)
 
-    def note(self, text):
-        self.bar.write(text)
+    def say(self, text):
+        """A line of its own, below which the bar goes on."""
+        _say(self.bar, text)
 
     def end(self):
         self.bar.close()
         if self.board:
             self.board.close()
+
+
+def _say(bar: tqdm | None, text: str, file=None) -> None:
+    """A line above the bar, on standard output if no other file is named; without a bar, always there."""
+    if bar is None or bar.disable:
+        print(text, flush=True)
+    else:
+        bar.write(text, file=file)

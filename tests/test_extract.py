@@ -25,6 +25,7 @@ from stavad.extract.presets import PRESETS
 from stavad.extract.run import Extraction
 from stavad.extract.settings import ExtractSettings
 from stavad.extract.weights import Weights
+from tests import tiny
 from tests.conftest import write_video
 
 
@@ -37,7 +38,7 @@ def clip_of(height, width, seed=0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
+@pytest.mark.parametrize("name", tiny.PUBLISHED)
 def test_preset_shows_its_backbone_what_it_expects_and_folding_changes_nothing(name):
     preset = PRESETS[name]()
     shown = preset.view(clip_of(120, 160))

@@ -13,6 +13,7 @@ import torch
 
 from stavad.extract.fold import channels_last, fold
 from stavad.extract.presets import PRESETS
+from tests import tiny
 from tests.conftest import moving_square
 from tests.reference import seeded
 
@@ -32,7 +33,7 @@ def vectors(name: str) -> np.ndarray:
     return features[:, np.linspace(0, preset.width - 1, SHOWN).astype(int)].double().numpy()
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
+@pytest.mark.parametrize("name", tiny.PUBLISHED)
 def test_features_are_those_that_were_stored(name):
     stored = np.array(json.loads(GOLDEN.read_text())[name])
     found = vectors(name)

@@ -36,6 +36,7 @@ def tiny() -> Preset:
     return TinyPreset(NAME, TinyNetwork, "layer", WIDTH, view, Weights(), tail="overlap")
 
 
+PUBLISHED = list(PRESETS)  # all but this one
 PRESETS[NAME] = tiny
 
 if __name__ == "__main__":

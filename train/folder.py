@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stavad.data.catalogue import counts, unlabelled
+from stavad.data.catalogue import counts, tell_unlabelled
 from stavad.data.errors import few
 from stavad.data.labels import write_labels
 from stavad.data.settings import record
@@ -23,10 +23,6 @@ class Watch:
 
     def step(self, step: int, loss, terms: dict) -> None:
         """After each step: its number from 1, the loss, and its terms (tensors, not yet synchronised)."""
-
-    def note(self, text: str) -> None:
-        """What the user should know."""
-        print(text)
 
     def end(self) -> None:
         """The training is over, or was broken off."""
@@ -70,8 +66,7 @@ def train_model(
     chosen = [video for video in videos if video.split == "train"]
     split = f"; split drawn with seed {settings.seed}" if drawn else ""
     note(f"training on {counts(chosen)}, features from {store.root}{split}")
-    if without := unlabelled(videos):
-        note(without)
+    tell_unlabelled(videos, note)
     if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
         note(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
@@ -83,7 +78,7 @@ def train_model(
     write_labels(run / "videos.csv", videos)
     watch.begin(run, total)
     try:
-        trained = fit_on(videos, stored, settings, chosen_device, watch.step, watch.note)
+        trained = fit_on(videos, stored, settings, chosen_device, watch.step, note)
     finally:
         watch.end()
     trained.save(run / "model.pt")

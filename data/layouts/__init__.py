@@ -59,4 +59,3 @@ def _known(videos: list[Video], labelled: Iterable[Video]) -> list[Video]:
 
 
 LAYOUTS = modules_of(__name__)  # lists know most of the videos, the names of folders least
-LAYOUTS.sort(key=lambda layout: layout.PLACE)

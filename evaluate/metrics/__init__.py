@@ -6,8 +6,4 @@ A module here holds like metrics: `METRICS`, name -> (title, function of a list 
 
 from stavad.data.registry import modules_of
 
-METRICS = {
-    name: metric
-    for group in sorted(modules_of(__name__), key=lambda group: group.PLACE)
-    for name, metric in group.METRICS.items()
-}
+METRICS = {name: metric for group in modules_of(__name__) for name, metric in group.METRICS.items()}

@@ -6,7 +6,7 @@ import numpy as np
 
 from stavad.evaluate.plots import plot_reproduction
 from stavad.evaluate.reproduction.measure import METHODS, Reproduction
-from stavad.evaluate.reproduction.protocols import ABLATION, PAPER, PRINTED_ABLATION
+from stavad.evaluate.reproduction.protocols import ABLATION, PAPER
 
 NAMES = {"FC": "MIL ranking, FC head (after Sultani et al., 2018)", PAPER: "**the paper's model**"}  # in table 1
 COLUMNS = {  # of table 2
@@ -69,7 +69,7 @@ def tables(measured: Reproduction) -> str:
         cells = [_spread(measured.values(row, column)) for column in COLUMNS]
         lines.append(f"| {row} | {' | '.join(cells)} | {step} |")
         before = row
-    if measured.dataset == "ucf-crime":
+    if printed := measured.protocol.ablation:
         lines += [
             "",
             "The paper's Table 2 (I3D):",
@@ -77,9 +77,7 @@ def tables(measured: Reproduction) -> str:
             "| | negative clips | positive clips | gap | frame AUC |",
             "|---|---|---|---|---|",
         ]
-        lines += [
-            f"| {row} | {n:.2f} | {p:.2f} | {g:.2f} | {auc:.3f} |" for row, (n, p, g, auc) in PRINTED_ABLATION.items()
-        ]
+        lines += [f"| {row} | {n:.2f} | {p:.2f} | {g:.2f} | {auc:.3f} |" for row, (n, p, g, auc) in printed.items()]
     return "\n".join(lines) + "\n"
 
 

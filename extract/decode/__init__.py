@@ -7,6 +7,7 @@ ones, since decord's memory grows with their length (a minute of 1080p took 6.7 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from stavad.extract.decode.images import open_images
 from stavad.extract.decode.source import CHUNK, Source, Undecodable
@@ -14,8 +15,9 @@ from stavad.extract.decode.survey import survey
 from stavad.extract.decode.with_decord import decord, open_decord
 from stavad.extract.decode.with_pyav import open_pyav
 
-__all__ = ["CHUNK", "DECODERS", "Source", "Undecodable", "decord", "open_video"]
+__all__ = ["CHUNK", "DECODERS", "Source", "Undecodable", "decord", "open_video", "or_with_pyav"]
 
+T = TypeVar("T")
 DECODERS = ("auto", "decord", "av")
 
 
@@ -47,3 +49,17 @@ def open_video(path: Path, decoder: str = "auto", alive: Callable[[], None] = la
     source = open_pyav(path)
     source.decoder += f" ({doubt})"
     return source
+
+
+def or_with_pyav(decoder: str, decode: Callable[[str], T]) -> T:
+    """`decode(decoder)`; under auto, where decord stops half-way, PyAV starts over.
+
+    Raises:
+        Undecodable: as `decode`, of the last decoder.
+    """
+    try:
+        return decode(decoder)
+    except Undecodable:
+        if decoder != "auto":
+            raise
+        return decode("av")

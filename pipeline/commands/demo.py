@@ -1,6 +1,5 @@
 """`pipeline demo`: rendered street-camera videos through the three stages, to a report."""
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -11,12 +10,9 @@ from stavad.pipeline.settings import CommonSettings
 from stavad.train.settings import TrainSettings
 
 NAME, PART, HELP = "demo", "try it", "all three stages on rendered street-camera videos"
+PLACE = 1
 GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
 EXAMPLES = ("pipeline demo --work demo",)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Settings only."""
 
 
 def run(flags: dict, common, extraction, training, evaluation) -> int:

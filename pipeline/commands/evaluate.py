@@ -1,17 +1,12 @@
 """`pipeline evaluate`: stage three."""
 
-import argparse
-
 from stavad.evaluate.settings import EvaluateSettings
 from stavad.pipeline.settings import CommonSettings
 
 NAME, PART, HELP = "evaluate", "your own videos", "stage three: a model to scores per frame, metrics and pictures"
+PLACE = 4
 GROUPS = (CommonSettings, EvaluateSettings)
 EXAMPLES = ("pipeline evaluate --plot", "pipeline evaluate --run work/runs/20261125-140300 --labels labels.csv")
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Settings only."""
 
 
 def run(flags: dict, common: CommonSettings, settings: EvaluateSettings) -> int:
@@ -19,7 +14,9 @@ def run(flags: dict, common: CommonSettings, settings: EvaluateSettings) -> int:
     from stavad.evaluate.report import table, write_evaluation
     from stavad.evaluate.run import evaluate_run
 
-    found = evaluate_run(common.work, settings.run, common.labels, common.preset, settings, common.device)
+    found = evaluate_run(
+        common.work, labels=common.labels, preset=common.preset, settings=settings, device=common.device
+    )
     print(f"{counts([s.video for s in found.scored])} scored with {found.run / 'model.pt'}")
     write_evaluation(found, settings.plot)
     print(table(found.metrics, found.extra))

@@ -7,6 +7,7 @@ from stavad.pipeline.commands import SOME_LEFT_OUT
 from stavad.pipeline.settings import CommonSettings
 
 NAME, PART, HELP = "extract", "your own videos", "stage one: videos to features"
+PLACE = 2
 GROUPS = (CommonSettings, ExtractSettings)
 EXAMPLES = (
     "pipeline extract --videos recordings --preset efficientnet-lite0",
