@@ -1,15 +1,15 @@
-"""The catalogue: which videos there are. They go by their id, never by position; `data.labels` says what is known of each."""
+"""The catalogue: what is known of each video. They go by their id, never by position; `data.search` finds them, `data.labels` says more."""
 
+import difflib
 import os
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from stavad.data.errors import UserError, few
-
-VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv"}  # fmt: skip
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
 
 
 @dataclass(frozen=True)
@@ -23,101 +23,91 @@ class Video:
     intervals: tuple[tuple[int, int], ...] | None = None  # abnormal frames, 1-based, inclusive
     kind: str = ""  # class of the anomaly
     frames: int | None = None  # according to the labels
-    seconds: tuple[
-        tuple[float, float], ...
-    ] = ()  # abnormal stretches of time, where the labels give these instead of frames
-
-
-def find_videos(root: Path) -> list[Video]:
-    """All video files and folders of images below `root`, or the one file `root`, in order of their ids.
-
-    A folder that holds a video is none of images: its pictures are covers and the like. Masks, in folders `*_gt`, are not videos.
-
-    Raises:
-        UserError: no such folder, no video in it, or two of the same id.
-    """
-    root = Path(root)
-    if not root.exists():
-        raise UserError(root, "does not exist", "give a folder of videos with --videos")
-    files = [root] if root.is_file() else _files(root)
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    images = [
-        path.parent
-        for path in files
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent not in (root, root.parent)
-    ]
-    with_video = {path.parent for path in videos}
-    folders = {path for path in images if path not in with_video and not path.name.endswith("_gt")}
-    other = {path.suffix or path.name for path in files}
-    found: dict[str, Path] = {}
-    for path in videos + sorted(folders):
-        name = path.relative_to(root if root.is_dir() else root.parent)
-        id = (name.with_suffix("") if path not in folders else name).as_posix()
-        if not id.isprintable() or id != id.encode(errors="replace").decode():
-            raise UserError(root, f"holds a file name that cannot be written down: {id!a}", "rename it")
-        if id in found:
-            raise UserError(path, f"has the same id as {found[id]}", "rename or move one of the two")
-        found[id] = path
-    if not found:
-        seen = f"only {', '.join(sorted(other))}" if other else "it is empty"
-        if any(path.suffix.lower() in IMAGE_SUFFIXES for path in files):
-            raise UserError(
-                root, f"has no video ({seen})", "a folder of images counts as one: give the folder above it"
-            )
-        raise UserError(
-            root, f"has no video ({seen})", f"known are {' '.join(sorted(VIDEO_SUFFIXES))} and image folders"
-        )
-    return [Video(id, path) for id, path in sorted(found.items())]
-
-
-def _files(root: Path) -> list[Path]:
-    """All files below `root` that are there, also through links to folders."""
-    seen, files = {root.resolve()}, []
-    for folder, below, names in os.walk(root, followlinks=True):
-        below[:] = sorted(name for name in below if not _seen(Path(folder, name), seen))
-        files += [path for name in sorted(names) if (path := Path(folder, name)).exists()]
-    return files
-
-
-def _seen(folder: Path, seen: set[Path]) -> bool:
-    """Whether a link leads to a folder again; `seen` grows."""
-    real = folder.resolve()
-    if real in seen:
-        return True
-    seen.add(real)
-    return False
+    # abnormal stretches of time, where the labels give these instead of frames
+    seconds: tuple[tuple[float, float], ...] = ()
+    group: str = ""  # recording, camera or scene: videos of one group are never in different parts of a drawn split
+    counts: str = ""  # of image folders: what `intervals` count, "pictures", or the "numbers" in their names
 
 
 class Names:
-    """Finds the id that a name from an annotation means: the id itself, or the one id that ends in the name's parts."""
+    """Finds the id that a name from an annotation means: the id itself, or the one id that ends in the name's parts.
+
+    Blanks around it, a suffix of videos or of features, and the spelling of its letters (composed or not) make no difference,
+    unless ids differ by them.
+    """
 
     def __init__(self, ids: Iterable[str]):
+        self._ids = set(ids)
         self._by_last = defaultdict(list)
-        for id in ids:
-            self._by_last[id.split("/")[-1]].append(id)
+        for id in sorted(self._ids):
+            for last in {_spelt(part) for part in (id.split("/")[-1], id.split("/")[-1].strip())}:
+                self._by_last[last].append(id)
 
     def find(self, name: str) -> str | None:
-        """The id, or None if there is none. A suffix known for videos may be given or left out.
+        """The id, or None if there is none.
 
         Raises:
             UserError: the name fits several ids.
         """
-        path = Path(name.strip())
-        fits = self._fits(path.parts)
-        if not fits and path.suffix.lower() in VIDEO_SUFFIXES:
-            fits = self._fits(path.with_suffix("").parts)
-        exact = [id for id in fits if id == path.as_posix() or id == path.with_suffix("").as_posix()]
-        if len(fits) > 1 and not exact:
-            raise UserError(name, f"means several videos: {', '.join(fits)}", "name the folder too")
-        return (exact or fits or [None])[0]
+        if name in self._ids:
+            return name
+        fits: list[str] = []
+        for parts in _readings(name):
+            fits = [id for id in self._by_last[parts[-1]] if _ends_alike(_parts(id), parts)]
+            exact = [id for id in fits if _parts(id) == parts]
+            if len(fits) > 1 and not exact:
+                raise UserError(name, f"means several videos: {few(fits)}", "name the folder too")
+            if fits:
+                return (exact or fits)[0]
+        if _is_absolute(name):  # on its author's machine; here the last part has to do
+            fits = next((self._by_last[parts[-1]] for parts in _readings(name) if self._by_last[parts[-1]]), [])
+        return fits[0] if len(fits) == 1 else None
 
-    def _fits(self, parts: tuple[str, ...]) -> list[str]:
-        return [id for id in self._by_last[parts[-1]] if _ends_alike(id.split("/"), parts)] if parts else []
+    def nearest(self, name: str) -> str | None:
+        """For official lists: of several ids with the name's last part, the one whose folder is spelt most like the name's."""
+        for parts in _readings(name):
+            if fits := self._by_last[parts[-1]]:
+                return max(fits, key=lambda id: _alike("/".join(_parts(id)[:-1]), "/".join(parts[:-1])))
+        return None
 
 
-def _ends_alike(one, other) -> bool:
+def _spelt(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _parts(id: str) -> tuple[str, ...]:
+    return tuple(_spelt(part.strip()) for part in id.split("/"))
+
+
+def _readings(name: str) -> list[tuple[str, ...]]:
+    """The parts of a name as it stands, then without its suffix; of a Windows path too."""
+    found = []
+    for text in (name, name.replace("\\", "/")):
+        parts = tuple(_spelt(part.strip()) for part in text.split("/") if part.strip() not in ("", "."))
+        stem, suffix = os.path.splitext(parts[-1]) if parts else ("", "")
+        if parts:
+            found.append(parts)
+        if stem and re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{1,5}|\.3g[p2]|\.26[45]", suffix):
+            found.append((*parts[:-1], stem.strip()))
+            if suffix in (".npy", ".npz", ".txt", ".mat") and (
+                video := re.fullmatch(r"(.+)_(i3d|c3d|rgb|flow|clip)", stem)
+            ):
+                found.append((*parts[:-1], video[1]))
+    return list(dict.fromkeys(found))
+
+
+def _is_absolute(name: str) -> bool:
+    return name.startswith("/") or PureWindowsPath(name).is_absolute()
+
+
+def _alike(one: str, other: str) -> float:
+    mine, theirs = (re.sub(r"[^a-z]", "", text.lower()) for text in (one, other))
+    return difflib.SequenceMatcher(None, mine, theirs).ratio()
+
+
+def _ends_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     shorter = min(len(one), len(other))
-    return tuple(one[-shorter:]) == tuple(other[-shorter:])
+    return one[-shorter:] == other[-shorter:]
 
 
 def counts(videos: list[Video]) -> str:

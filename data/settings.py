@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stavad.data.errors import UserError
+from stavad.data.files import written
 
 
 def setting(
@@ -98,8 +99,13 @@ def under_present_names(values: dict, *groups: type) -> dict:
 
 
 def record(path: Path, *groups) -> None:
-    """Write settings, dataclasses or dicts, as one JSON file that `read_settings` reads."""
+    """Write settings, dataclasses or dicts, as one JSON file that `read_settings` reads.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     values: dict = {}
     for group in groups:
         values |= group if isinstance(group, dict) else dataclasses.asdict(group)
-    Path(path).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    with written(Path(path)) as file:
+        file.write(json.dumps(values, indent=2) + "\n")

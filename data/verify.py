@@ -5,9 +5,10 @@ from pathlib import Path
 
 import av
 
-from stavad.data.catalogue import IMAGE_SUFFIXES, Video, find_videos
+from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.layouts import LAYOUTS, is_listed, label
+from stavad.data.search import find_videos, pictures_of
 
 
 def verify(root: Path) -> tuple[list[str], bool]:
@@ -44,7 +45,7 @@ def verify(root: Path) -> tuple[list[str], bool]:
     for layout, entries in lists:
         known_of = getattr(layout, "KNOWN", {})
         here = {Path(video.id).name for video in videos}
-        missing = [entry.id for entry in entries if entry.id not in here]
+        missing = [name for entry in entries if (name := Path(entry.id).name) not in here]
         if missing:
             complete = False
             lines.append(f"  missing {len(missing)} of {len(entries)} listed videos: {', '.join(missing[:5])}{', ..' * (len(missing) > 5)}")  # fmt: skip
@@ -82,7 +83,7 @@ def positives(videos: list[Video]) -> int:
 def count_frames(path: Path) -> int:
     """Images of a folder, or video packets of a file; 0 if it is no video."""
     if path.is_dir():
-        return sum(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
+        return len(pictures_of(path))
     try:
         with av.open(str(path)) as container:
             return sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))

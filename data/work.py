@@ -1,7 +1,8 @@
 """The work folder: `features/<preset>/`, `catalogue.csv`, and `runs/<time>/` with `latest` pointing at the newest."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from filelock import FileLock
 
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError, few
-from stavad.data.labels import in_frames, read_labels, write_labels
+from stavad.data.files import cannot_write, written
+from stavad.data.labels import read_labels, write_labels
 from stavad.data.layouts import label
 from stavad.data.store import Store
+from stavad.data.timing import on_frames
 
 IMPORTED = "imported"  # stands in the place of a preset's name
 
@@ -60,26 +63,35 @@ class Work:
             raise UserError(self.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
         found = {video.id: video for video in read_labels(self.catalogue)} if self.catalogue.exists() else {}
         if not labels:
-            return _on_frames([found.get(id, Video(id)) for id in ids], store)
+            return _on_frames([found.get(id, Video(id)) for id in ids], store, note)
         every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids))]]
-        videos, _ = label(every, Path(labels), Path(labels))
+        videos, _ = label(every, Path(labels), Path(labels), note)
         if lost := [video.id for video in videos[len(ids) :] if video.label is not None]:
             note(f"note: no features of {few(lost)}; left out")
-        return _on_frames(videos[: len(ids)], store)
+        return _on_frames(videos[: len(ids)], store, note)
 
-    def remember(self, videos: list[Video]) -> None:
-        """Add videos to the catalogue; what is said of one now replaces what was said before, but saying less does not."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / ".catalogue.lock"):
-            before = read_labels(self.catalogue) if self.catalogue.exists() else []
-            part = self.root / ".catalogue.part"
-            known = {video.id: video for video in before}
-            known |= {video.id: video for video in videos if not _says_less(video, known.get(video.id))}
-            write_labels(part, known.values())
-            os.replace(part, self.catalogue)
+    def remember(self, videos: list[Video], gone: Collection[str] = ()) -> None:
+        """Add videos to the catalogue, and take the ids `gone` off it; what is said of one now replaces what was said before, but saying less does not.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / ".catalogue.lock"):
+                before = read_labels(self.catalogue) if self.catalogue.exists() else []
+                known = {video.id: video for video in before if video.id not in gone}
+                known |= {video.id: video for video in videos if not _says_less(video, known.get(video.id))}
+                write_labels(self.catalogue, known.values())
+        except OSError as error:
+            raise cannot_write(self.catalogue, error) from None
 
     def new_run(self) -> Path:
-        """A new folder."""
+        """A new folder.
+
+        Raises:
+            UserError: it cannot be made.
+        """
         name = datetime.now().strftime("%Y%m%d-%H%M%S")
         for number in range(100):
             run = self.runs / (f"{name}-{number}" if number else name)
@@ -88,13 +100,22 @@ class Work:
                 break
             except FileExistsError:
                 continue
+            except OSError as error:
+                raise cannot_write(run, error) from None
         return run
 
     def point_at(self, run: Path) -> None:
-        """From now on `latest` is this run."""
+        """From now on `latest` is this run: a link, or where there are none, a file that holds its name."""
+        latest = self.runs / "latest"
         pointer = self.runs / f".latest.{os.getpid()}"
-        pointer.symlink_to(run.name)
-        os.replace(pointer, self.runs / "latest")
+        try:
+            pointer.symlink_to(run.name)
+            os.replace(pointer, latest)
+        except (OSError, NotImplementedError):
+            with contextlib.suppress(OSError):
+                pointer.unlink()
+            with written(latest) as file:
+                file.write(run.name + "\n")
 
     def run(self, given: str) -> Path:
         """The run given, or the latest.
@@ -103,19 +124,21 @@ class Work:
             UserError: there is none.
         """
         run = Path(given) if given else self.runs / "latest"
+        if run.is_file():
+            run = run.parent / run.read_text(encoding="utf-8").strip()
         if not run.is_dir():
             raise UserError(run, "is not a run", "run `pipeline train` first, or give a run's folder with --run")
         return run.resolve() if run.is_symlink() else run
 
 
-def _on_frames(videos: list[Video], store: Store) -> list[Video]:
-    """Intervals in seconds as frames, by the frame rate of the features' video."""
-    return [in_frames(v, store.attributes(v.id).get("fps", 0.0)) if v.seconds else v for v in videos]
+def _on_frames(videos: list[Video], store: Store, note: Callable[[str], None]) -> list[Video]:
+    """Intervals as decoded frames, by the times or numbers of the features' video."""
+    return [on_frames(v, store.clock(v.id), note) if v.seconds or v.intervals else v for v in videos]
 
 
 def _says_less(video: Video, before: Video | None) -> bool:
     """Whether all that is known of the video now was known before, as when a layout has labels, but no intervals."""
     if before is None:
         return False
-    said = ("label", "split", "intervals", "kind", "frames", "seconds")
+    said = ("label", "split", "intervals", "kind", "frames", "seconds", "group", "counts")
     return all(getattr(video, name) in (getattr(before, name), None, "", ()) for name in said)

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from stavad.data.files import written
 from stavad.evaluate.score import ScoredVideo
 
 matplotlib.use("Agg")
@@ -59,6 +60,8 @@ def plot_reproduction(
 
 
 def _save(figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    try:
+        with written(path, "wb") as file:
+            figure.savefig(file, dpi=120, format="png")
+    finally:
+        plt.close(figure)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
+from stavad.data.files import fitting, written
 from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.plots import plot_curve, plot_roc
 from stavad.evaluate.run import Evaluation
@@ -21,7 +22,7 @@ def write_evaluation(found: Evaluation, plot: bool) -> None:
     write_metrics(found.metrics, found.extra, scored, folder / "metrics.json")
     if plot:
         for s in scored:
-            pictures[s.video.id] = folder / "curves" / f"{s.video.id}.png"
+            pictures[s.video.id] = folder / "curves" / fitting(s.video.id, ".png")
             plot_curve(s, pictures[s.video.id])
         if found.metrics["auc"]["value"] is not None:
             pictures[""] = folder / "roc.png"
@@ -31,7 +32,7 @@ def write_evaluation(found: Evaluation, plot: bool) -> None:
 
 def write_scores(scored: list[ScoredVideo], path: Path) -> None:
     """`video,frame,score,truth`: every decoded frame, from 1; truth empty where it is not known."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with written(path) as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(("video", "frame", "score", "truth"))
         for s in scored:
@@ -47,7 +48,8 @@ def write_metrics(metrics: dict, extra: dict, scored: list[ScoredVideo], path: P
     content["videos"] = len(scored)
     content["frames"] = sum(len(s.scores) for s in scored)
     content["positive_frames"] = sum(int(s.truth.sum()) for s in scored if s.truth is not None)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with written(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
 
 
 def table(metrics: dict, extra: dict) -> str:
@@ -112,13 +114,15 @@ def write_report(
         if rows
         else "<p>The labels at hand define no metric: scores only.</p>"
     )
-    path.write_text(
+    page_text = (
         "<!doctype html><meta charset=utf-8><title>" + html.escape(title) + "</title>"
         "<style>body{font:15px system-ui;margin:2rem auto;max-width:60rem}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
         "img{max-width:100%}</style>"
         f"<h1>{html.escape(title)}</h1>{numbers}{classes}{alarms}{roc}"
         "<h2>Anomaly score over frames</h2>" + shaded + images
     )
+    with written(path) as file:
+        file.write(page_text)
 
 
 def _interval(metric: dict) -> str:

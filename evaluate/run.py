@@ -1,19 +1,22 @@
 """Stage three, whole: the test part of a run, scored and measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stavad.data.bags import windows
 from stavad.data.catalogue import Video, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.labels import read_labels
+from stavad.data.store import Stored
 from stavad.data.work import Work
 from stavad.evaluate.alarm import alarm
 from stavad.evaluate.bootstrap import by_class, measure
 from stavad.evaluate.score import ScoredVideo, score_video
-from stavad.evaluate.settings import EvaluateSettings
+from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained
+from stavad.train.run import LONG
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,22 @@ def evaluate_run(
             note(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
     seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
+    tell_coarse(trained, stored, settings, note)
     extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
     return Evaluation(run, scored, measure(scored), extra)
+
+
+def tell_coarse(trained: Trained, stored: Mapping[str, Stored], settings: ScoringSettings, note: Callable) -> None:
+    """Names the videos whose segments are too long for what lasts some seconds."""
+    segments = trained.settings.segments
+    coarse = [
+        id
+        for id in stored
+        if not settings.native
+        and (video := stored[id]).seconds / segments / windows(video.bag(segments).clips, trained.clips) > LONG
+    ]
+    if coarse:
+        note(f"note: a segment of {few(coarse)} is longer than {LONG:g} s: what lasts some seconds may be averaged away; try --native")  # fmt: skip
 
 
 def test_part(work: Work, run: Path, ran: dict[str, Video], store, labels: str, note: Callable) -> list[Video]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import uniform_filter1d
 
-from stavad.data.bags import segment_of_clip, to_segments
+from stavad.data.bags import segment_of_clip, windows
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.store import Stored
@@ -66,18 +66,26 @@ def frames_of(scored: list[ScoredVideo], of_video: Callable | None = None) -> tu
 
 
 @torch.inference_mode()
-def score_clips(trained: Trained, features: np.ndarray, settings: ScoringSettings) -> np.ndarray:
-    """Features (clips, crops, C) -> scores (clips,).
+def score_clips(trained: Trained, stored: Stored, settings: ScoringSettings) -> np.ndarray:
+    """Scores (clips,) of a video.
 
-    Over the bag's segments, as in training, each clip having its segment's score; `settings.native`: over all clips as they are.
+    Over the bag's segments, as in training, each clip having its segment's score; a video much longer than those of the training is
+    taken in windows, whose segments are as long as theirs. `settings.native`: over all clips as they are.
     """
-    clips, segments = len(features), trained.settings.segments
-    views = features.mean(1, keepdims=True) if settings.crops == "features" else features
-    bags = [view if settings.native else to_segments(view, segments) for view in views.swapaxes(0, 1)]
-    prepared = torch.from_numpy(np.stack(bags)).to(trained.device)
-    scores = trained.model(prepared).mean(0).cpu().numpy()
+    if settings.native:
+        bags, clips = stored.features, len(stored.features)
+        views = bags.mean(1, keepdims=True) if settings.crops == "features" else bags
+        prepared = views.swapaxes(0, 1)  # (crops, clips, C)
+    else:
+        segments, clips = trained.settings.segments, stored.bag(trained.settings.segments).clips
+        parts = windows(clips, trained.clips)
+        bags = stored.bag(parts * segments).segments
+        views = bags.mean(1, keepdims=True) if settings.crops == "features" else bags
+        prepared = views.swapaxes(0, 1).reshape(-1, segments, views.shape[-1])  # (crops * windows, segments, C)
+    scores = trained.model(torch.from_numpy(np.ascontiguousarray(prepared)).to(trained.device))
+    scores = scores.reshape(views.shape[1], -1).mean(0).cpu().numpy()
     if not settings.native:
-        scores = scores[segment_of_clip(clips, segments)]
+        scores = scores[segment_of_clip(clips, len(scores))]
     return uniform_filter1d(scores, settings.smooth, mode="nearest")
 
 
@@ -88,7 +96,11 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Scorin
         UserError: the labels do not fit the frames of the video, or the model overflows on it.
     """
     stored.require_frames(video.id, video.frames)
-    clips = score_clips(trained, stored.features, settings)
+    if not stored.frames and not video.frames and video.intervals:
+        raise UserError(video.id, "has features of segments, and its number of frames is not known", "give it in the column 'frames' of --labels")  # fmt: skip
+    if not stored.frames and video.frames:
+        stored = stored.over(video.frames)
+    clips = score_clips(trained, stored, settings)
     if not np.isfinite(clips).all():
         raise UserError(
             video.id, "has scores that are no numbers", "train with a lower --learning-rate, or score without --native"
@@ -98,4 +110,4 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Scorin
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)
     cover = counted(stored.cover, settings.frames)
     made = stored.made
-    return ScoredVideo(video, stored.frames, clips, cover, truth, made.get("fps", 0.0), made.get("source", ""))
+    return ScoredVideo(video, len(stored.cover), clips, cover, truth, made.get("fps", 0.0), made.get("source", ""))

@@ -1,35 +1,70 @@
 """Clips of many videos -> features, as many at once as suits the device."""
 
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stavad.data.errors import UserError
+from stavad.data.files import cannot_write
 from stavad.extract.fold import channels_last, fold
 from stavad.extract.preprocess import View
 
 ALIKE = 0.9999  # least cosine of bf16 to fp32 features
-CLIPS_AT_ONCE = {"cpu": 1, "cuda": 32}  # a CPU gains nothing from larger batches, and loses its cache
+AT_ONCE = 32  # inputs, clips times crops, that a GPU works on at once
+IN_MEMORY = 2**26  # bytes of a video's features; the others wait on the disk
 
 
 class Network:
-    """A backbone on a device."""
+    """A backbone on a device.
 
-    def __init__(self, backbone: nn.Module, device: torch.device, precision: str = "fp32"):
+    Args:
+        at_once: inputs of one pass on a GPU; halved, and `note` told, where its memory is too small. A CPU takes one clip after the
+            other: it gains nothing from larger batches, and loses its cache.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        device: torch.device,
+        precision: str = "fp32",
+        at_once: int = AT_ONCE,
+        note: Callable[[str], None] = print,
+    ):
         self.backbone = channels_last(fold(backbone)).to(device)
         self.device, self.precision = device, precision
+        self.at_once, self.note = (at_once if device.type == "cuda" else 1), note
         self.trusted = precision == "fp32"  # bf16 is compared with it on the first clips
-        torch.backends.cudnn.allow_tf32 = False  # the fingerprint says fp32
 
     @torch.inference_mode()
     def __call__(self, clips: Tensor) -> Tensor:
         """Preprocessed clips (B, 3, 16, h, w) -> (B, C) float32.
 
         Raises:
-            UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32.
+            UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32; or the
+                GPU's memory is too small for a single input.
         """
+        if self.device.type == "cpu":
+            return self._pass(clips)
+        done: list[Tensor] = []
+        while (begin := sum(map(len, done))) < len(clips):
+            try:
+                done.append(self._pass(clips[begin : begin + self.at_once]))
+            except torch.OutOfMemoryError:
+                if self.at_once == 1:
+                    raise UserError(
+                        "--device", "the GPU has not enough memory for one clip", "give --device cpu"
+                    ) from None
+                self.at_once //= 2
+                torch.cuda.empty_cache()
+                self.note(f"note: the GPU's memory is full; from now on {self.at_once} inputs at once (--at-once)")
+        return torch.cat(done)
+
+    def _pass(self, clips: Tensor) -> Tensor:
         clips = clips.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             features = self.backbone(clips).float()
@@ -41,19 +76,41 @@ class Network:
         return features
 
 
-@dataclass
 class VideoFeatures:
-    """One video's, as they come in."""
+    """One video's, as they come in: a few in memory, many in a file without a name, so that length costs no memory.
 
-    # float32 (clips, crops, C) in one buffer: kept apart, vectors would pin the freed memory of the frames between them
-    vectors: bytearray = field(default_factory=bytearray)
-    clips: int = 0
-    frames: int = 0
-    waiting: int = 0  # clips that are in the batch
+    Args:
+        folder: on whose disk that file is; None: the system's for temporary files.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = folder
+        # float32 (clips, crops, C)
+        where = str(folder) if folder else None
+        self.vectors: Any = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=where)  # noqa: SIM115
+        self.clips = self.frames = 0
+        self.waiting = 0  # clips that are in the batch
+
+    def add(self, vectors: np.ndarray) -> None:
+        """Of one clip, (crops * C,).
+
+        Raises:
+            UserError: the disk is full.
+        """
+        try:
+            self.vectors.write(vectors.tobytes())
+        except OSError as error:
+            raise cannot_write(self.folder or Path(tempfile.gettempdir()), error) from None
+        self.clips += 1
+        self.waiting -= 1
 
     def array(self, crops: int) -> np.ndarray:
-        """(clips, crops, C) float32."""
-        return np.frombuffer(self.vectors, np.float32).reshape(self.clips, crops, -1)
+        """(clips, crops, C) float32, in memory or on the disk."""
+        self.vectors.flush()
+        if self.vectors._rolled:
+            return np.memmap(self.vectors._file, np.float32, "r").reshape(self.clips, crops, -1)
+        self.vectors.seek(0)
+        return np.frombuffer(self.vectors.read(), np.float32).reshape(self.clips, crops, -1)
 
 
 class Batch:
@@ -73,7 +130,7 @@ class Batch:
         self.owners.append(owner)
         owner.frames += own
         owner.waiting += 1
-        if len(self.clips) >= CLIPS_AT_ONCE[self.network.device.type]:
+        if (len(self.clips) + 1) * self.view.crops > max(self.network.at_once, self.view.crops):
             self.flush()
 
     def flush(self) -> None:
@@ -82,9 +139,7 @@ class Batch:
             return
         features = self.network(torch.cat(self.clips)).cpu().numpy()
         for owner, vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
-            owner.vectors += vectors.tobytes()
-            owner.clips += 1
-            owner.waiting -= 1
+            owner.add(vectors)
         self.clips, self.owners = [], []
 
 

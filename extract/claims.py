@@ -4,7 +4,6 @@ Any number of runs may share a store: each video is extracted by the one that lo
 """
 
 import csv
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,14 @@ from filelock import FileLock, Timeout
 
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
+from stavad.data.files import short, written
+from stavad.data.identity import digest_of, size_of, stamp_of
 from stavad.data.store import Store, refuse_mixture
 from stavad.extract.outcome import Outcome
 from stavad.extract.settings import ExtractSettings
 
 QUARANTINE = "quarantine.csv"
-CASE = ("video", "size", "decoder", "time_limit")  # its columns, besides the reason
+CASE = ("video", "stamp", "decoder", "time_limit")  # its columns, besides the reason
 
 
 class Claims:
@@ -59,7 +60,7 @@ class Claims:
 
     def lock(self, video: Video) -> FileLock:
         """The lock of the video, not acquired."""
-        path = self.store.root / ".locks" / f"{video.id}.lock"
+        path = self.store.root / ".locks" / f"{short(video.id)}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path, thread_local=False)
 
@@ -68,9 +69,9 @@ class Claims:
         self.quarantine(video, None)
         self._locks.pop(video.id).release()
 
-    def failed(self, video: Video, reason: str) -> None:
-        """The video is given up: on the quarantine list, and free."""
-        self.quarantine(video, reason)
+    def failed(self, video: Video, reason: str, lasting: bool) -> None:
+        """The video is given up, and free; for a lasting reason it is on the quarantine list."""
+        self.quarantine(video, reason if lasting else None)
         self._locks.pop(video.id).release()
 
     def release(self) -> None:
@@ -87,12 +88,10 @@ class Claims:
             rows = {case: why for case, why in self._read_quarantine().items() if case[0] != video.id or reason}
             if reason:
                 rows[self._case(video)] = reason
-            part = path.with_suffix(".part")
-            with open(part, "w", newline="", encoding="utf-8") as file:
+            with written(path) as file:
                 csv.writer(file, lineterminator="\n").writerows(
                     [(*CASE, "reason"), *((*case, why) for case, why in rows.items())]
                 )
-            os.replace(part, path)
 
     def _settled(self, video: Video, outcome: Outcome, quarantine: dict[tuple[str, ...], str]) -> bool:
         """Whether nothing is to be done, the features or the reason against them being there."""
@@ -110,26 +109,40 @@ class Claims:
             return False
         made = self.store.attributes(video.id)
         refuse_mixture(path, made["fingerprint"], self.fingerprint, f"preset {self.fingerprint['preset']} makes it now")
-        source = Path(made["source"])
-        if source != video.path.resolve() and source.exists():
+        source, mine = Path(made["source"]), video.path.resolve()
+        if source != mine and source.exists() and not (mine.exists() and source.samefile(mine)):
             raise UserError(video.path, f"has the id of {source}, whose features are here", "use another --work")
-        return made.get("source_size") == size_of(video.path)
+        if made.get("source_size") != size_of(video.path):
+            return False
+        stamp = _stamp(video.path)
+        if "source_digest" not in made or made["source_stamp"] == stamp:
+            return True
+        try:
+            if digest_of(video.path) != made["source_digest"]:
+                return False
+        except OSError:
+            return False
+        self.store.amend(video.id, source_stamp=stamp)
+        return True
 
     def _case(self, video: Video) -> tuple[str, ...]:
         """What a failure depends on: with another decoder or more time, or when the file has changed, it is tried again."""
-        return video.id, str(size_of(video.path)), self.settings.decoder, str(self.settings.time_limit)
+        return video.id, _stamp(video.path), self.settings.decoder, str(self.settings.time_limit)
 
     def _read_quarantine(self) -> dict[tuple[str, ...], str]:
         path = self.store.root / QUARANTINE
         if not path.exists():
             return {}
         with open(path, newline="", encoding="utf-8") as file:
-            return {tuple(row[name] for name in CASE): row["reason"] for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+        return {tuple(row[name] for name in CASE): row["reason"] for row in rows if row.get("stamp")}
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all images of a folder."""
-    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+def _stamp(path: Path) -> str:
+    try:
+        return stamp_of(path)
+    except OSError:
+        return "not there"
 
 
 def shard_of(videos: list[Video], shard: str) -> list[Video]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from stavad.data.catalogue import counts, tell_unlabelled
 from stavad.data.errors import UserError, few
-from stavad.data.layouts import read_catalogue
+from stavad.data.files import cannot_write
+from stavad.data.layouts import label
+from stavad.data.search import search
 from stavad.data.work import Work
 from stavad.extract.claims import QUARANTINE, shard_of
 from stavad.extract.device import choose_device
@@ -50,17 +52,25 @@ def extract_features(
     """
     settings, folder = settings or ExtractSettings(), Work(work)
     chosen = preset_of(preset)
-    found, source = read_catalogue(Path(videos), Path(labels) if labels else None)
+    seen = search(Path(videos), folder.root)
+    found, source = label(seen.videos, Path(videos), Path(labels) if labels else None, note)
     if settings.ray and device != "auto":
         raise UserError("--device", "is not for a Ray cluster, which uses what its nodes have", "leave it out")
     here = choose_device("cpu" if settings.ray else device)
     store = folder.store(preset)
     note(f"{len(found)} videos in {videos}, {source}: {counts(found)}")
+    for line in seen.notes():
+        note(line)
     tell_unlabelled(found, note)
     weights_file = Path(weights) if weights else None
-    extraction = Extraction(chosen, store, settings, here, weights_file)
-    store.root.mkdir(parents=True, exist_ok=True)
-    folder.remember(found)
+    extraction = Extraction(chosen, store, settings, here, weights_file, note)
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(store.root, error) from None
+    strangers = sorted(set(store.ids()) - {video.id for video in found})
+    gone = [id for id in strangers if _was_in(Path(videos), store.attributes(id).get("source", ""))]
+    folder.remember(found, gone)
     where = f"the Ray cluster {settings.ray}" if settings.ray else here
     note(f"preset {preset} on {where}, features of {chosen.width} dimensions to {store.root}")
     share = shard_of(found, settings.shard)
@@ -71,15 +81,23 @@ def extract_features(
     else:
         outcome = extraction.run(share, progress)
     for id, loss in outcome.damaged.items():
-        note(f"note: {id} is damaged: {loss}; its frames are those that could be decoded")
+        note(f"note: {id} is damaged: {loss}")
+    outcome.failed |= seen.left_out
     for id, reason in outcome.failed.items():
         note(f"left out: {id}: {reason}")
     if outcome.failed:
         note(
             f"{len(outcome.failed)} videos left out; mend them, give another --decoder or --time-limit, or remove {store.root / QUARANTINE}"
         )
-    if strangers := sorted(set(store.ids()) - {video.id for video in found}):
+    if gone:
+        note(f"note: no longer in {videos}: {few(gone)}; no further part in training, though the features are kept")
+    if strangers := sorted(set(strangers) - set(gone)):
         note(f"note: {store.root} also holds {few(strangers)}, not in {videos}; remove the files to leave them out")
     if not outcome.done and not outcome.present:
         raise UserError(videos, "gave no features at all", "see the reasons above")
     return outcome
+
+
+def _was_in(videos: Path, source: str) -> bool:
+    """Whether a video that the features were made from was in this folder, and is there no more."""
+    return bool(source) and Path(source).is_relative_to(videos.resolve()) and not Path(source).exists()

@@ -1,5 +1,6 @@
 """From decoded frames to what a backbone was trained on: exactly the resize, crop, colours and scale of the literature."""
 
+import functools
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -16,6 +17,14 @@ class Scale(TypedDict):
 SIGNED: Scale = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}  # to [-1, 1]
 KINETICS: Scale = {"mean": (114.75, 114.75, 114.75), "std": (57.375, 57.375, 57.375)}  # 0.45 and 0.225 of 255
 IMAGENET: Scale = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}  # 0.485 .. and 0.229 .. of 255
+
+
+PIXELS = 2**23  # of frames that are in memory as floats together: pictures of 4K one by one, small ones a clip at once
+
+
+@functools.cache
+def _constant(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -37,14 +46,9 @@ class View:
 
     def __call__(self, frames: Tensor) -> Tensor:
         """One clip (T, H, W, 3) uint8 RGB at native size -> (crops, 3, T, h, w) float32, on the device it is on."""
-        x = frames.permute(0, 3, 1, 2).float()
-        if self.colour == "BGR":
-            x = x.flip(1)
-        x = interpolate(x, self.size(*x.shape[2:]), mode="bilinear", align_corners=False, antialias=self.antialias)
-        if self.rounded:
-            x = x.round()
-        mean, std = (torch.tensor(value, device=x.device).view(1, 3, 1, 1) for value in (self.mean, self.std))
-        x = (x - mean) / std
+        together = max(1, PIXELS // (frames.shape[1] * frames.shape[2]))
+        x = torch.cat([self._resized(part) for part in frames.split(together)])
+        x = (x - _constant(self.mean, x.device)) / _constant(self.std, x.device)
         sides = (x, x.flip(-1)) if self.ten_crop else (x,)
         crops = [
             side[..., top : top + height, left : left + width]
@@ -52,6 +56,14 @@ class View:
             for top, left, height, width in self.boxes(*x.shape[2:])
         ]
         return torch.stack(crops).transpose(1, 2)
+
+    def _resized(self, frames: Tensor) -> Tensor:
+        """(t, H, W, 3) uint8 -> (t, 3, h', w') float32, 0 to 255, before the crop."""
+        x = frames.permute(0, 3, 1, 2).float()
+        if self.colour == "BGR":
+            x = x.flip(1)
+        x = interpolate(x, self.size(*x.shape[2:]), mode="bilinear", align_corners=False, antialias=self.antialias)
+        return x.round() if self.rounded else x
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize; of the long side, the fraction of a pixel is cut off, as torchvision does."""

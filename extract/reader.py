@@ -1,8 +1,9 @@
 """Decodes in a process of its own, so that a file that crashes or hangs the decoder costs that file only."""
 
+import collections
 import contextlib
+import functools
 import multiprocessing
-import queue
 import signal
 import threading
 import time
@@ -14,10 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from stavad.data.errors import UserError
+from stavad.data.identity import digest_of, stamp_of
+from stavad.data.timing import Clock
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 
-AHEAD = 8  # clips decoded ahead of the backbone
+AHEAD = 8  # clips decoded ahead of the backbone,
+AHEAD_BYTES = 2**27  # but no more bytes than these, or one clip
 START_LIMIT = 600.0  # seconds that a decoding process may take to import what it needs, on however busy a machine
 GUARD = (
     'put what starts an extraction under `if __name__ == "__main__":`, as decoding processes import the script again'
@@ -33,6 +37,7 @@ class Begin:
     decoder: str
     announced: int
     fps: float
+    stamp: str  # as of `data.identity.stamp_of`, before it was read
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,18 @@ class Clip:
 @dataclass(frozen=True)
 class End:
     index: int
-    skipped: int  # packets lost
+    digest: str  # as of `data.identity.digest_of`
+    lost: int  # frames that are missing or damaged,
+    loss: str  # the same in words
+    clock: Clock
+    about: dict  # as of `decode.Source`
 
 
 @dataclass(frozen=True)
 class Failed:
     index: int
     reason: str
+    lasting: bool = True  # the file's fault; else of circumstances, such as a permission or a disk that is gone
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ def read_clips(
         time_limit: seconds that the decoder may take to show its next clip; a video that exceeds them has `Failed`.
         tail: as in `to_clips`.
     """
-    events: queue.Queue = queue.Queue(maxsize=AHEAD)
+    events = _Ahead()
     stop = threading.Event()
     thread = threading.Thread(target=_supervise, args=(videos, decoder, time_limit, tail, events, stop), daemon=True)
     thread.start()
@@ -82,6 +92,36 @@ def read_clips(
     finally:
         stop.set()
         thread.join()
+
+
+class _Ahead:
+    """A queue that holds at most `AHEAD` events and `AHEAD_BYTES` of pictures, but always one event."""
+
+    def __init__(self):
+        self.waiting: collections.deque = collections.deque()
+        self.bytes = 0
+        self.changed = threading.Condition()
+
+    def put(self, event, stop: threading.Event) -> None:
+        """Waits for room, or for the end of the run."""
+        size = event.frames.nbytes if isinstance(event, Clip) else 0
+        with self.changed:
+            while (
+                not stop.is_set() and self.waiting and (len(self.waiting) >= AHEAD or self.bytes + size > AHEAD_BYTES)
+            ):
+                self.changed.wait(STOP_EVERY)
+            if not stop.is_set():
+                self.waiting.append(event)
+                self.bytes += size
+                self.changed.notify_all()
+
+    def get(self):
+        with self.changed:
+            self.changed.wait_for(lambda: self.waiting)
+            event = self.waiting.popleft()
+            self.bytes -= event.frames.nbytes if isinstance(event, Clip) else 0
+            self.changed.notify_all()
+            return event
 
 
 def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
@@ -99,12 +139,12 @@ def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
                 process.kill()
                 process = None
             else:
-                _put(events, Failed(index, lost), stop)
+                events.put(Failed(index, lost), stop)
             if stop.is_set():
                 break
-        _put(events, None, stop)
+        events.put(None, stop)
     except Exception as error:
-        _put(events, error, stop)
+        events.put(error, stop)
     finally:
         if process:
             process.kill()
@@ -144,9 +184,9 @@ class _Process:
             while not stop.is_set():
                 if not self._has_event(time_limit, stop):
                     return "" if stop.is_set() else f"the decoder hung for {time_limit:g} s"
-                event = self.pipe.recv()
+                event = _receive(self.pipe)
                 if not isinstance(event, Alive):
-                    _put(events, event, stop)
+                    events.put(event, stop)
                 if isinstance(event, (End, Failed)):
                     return ""
         except (EOFError, OSError):
@@ -168,12 +208,20 @@ class _Process:
         self.pipe.close()
 
 
-def _put(events: queue.Queue, event, stop) -> None:
-    while not stop.is_set():
-        try:
-            return events.put(event, timeout=STOP_EVERY)
-        except queue.Full:
-            pass
+def _send(pipe: Connection, event: Clip) -> None:
+    """The pictures as they are, uncopied, after what they are."""
+    pipe.send((event.index, event.frames.shape, event.own))
+    pipe.send_bytes(event.frames.data.cast("B"))
+
+
+def _receive(pipe: Connection):
+    event = pipe.recv()
+    if not isinstance(event, tuple):
+        return event
+    index, shape, own = event
+    frames = np.empty(shape, np.uint8)
+    pipe.recv_bytes_into(frames.data.cast("B"))
+    return Clip(index, frames, own)
 
 
 def _serve(pipe: Connection) -> None:
@@ -192,18 +240,26 @@ def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, t
     except Undecodable as error:
         pipe.send(Failed(index, str(error)))
     except OSError as error:
-        pipe.send(Failed(index, f"it cannot be read ({error.strerror or error})"))
+        pipe.send(Failed(index, f"it cannot be read ({error.strerror or error})", lasting=False))
+    except MemoryError:
+        pipe.send(Failed(index, "there is not enough memory to decode it", lasting=False))
     except Exception as error:  # such as a picture of absurd size
         pipe.send(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
 
 
 def _decode(connection: Connection, path: Path, index: int, decoder: str, tail: str) -> None:
-    source = open_video(path, decoder, lambda: connection.send(Alive()))
-    connection.send(Begin(index, source.decoder, source.announced, source.fps))
+    alive = functools.partial(connection.send, Alive())
+    stamp = stamp_of(path)
+    source = open_video(path, decoder, alive)
+    connection.send(Begin(index, source.decoder, source.announced, source.fps, stamp))
     count = 0
     for frames, own in to_clips(source.frames, tail):
-        connection.send(Clip(index, frames, own))
+        _send(connection, Clip(index, frames, own))
         count += 1
     if not count:
         raise Undecodable("no frame of it can be decoded")
-    connection.send(End(index, source.skipped))
+    digest = digest_of(path, alive)
+    if stamp_of(path) != stamp:
+        raise OSError(None, "it changed while it was read")
+    about = {**source.about, "stream": source.stream}
+    connection.send(End(index, digest, source.lost, source.loss, source.clock, about))

@@ -1,14 +1,17 @@
 """Stage one, whole: a video is claimed, decoded into clips, shown to the backbone, and stored. What is there is not done again."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import torch
 
 from stavad.data.catalogue import Video
+from stavad.data.files import BadName
+from stavad.data.identity import size_of
 from stavad.data.store import Store
 from stavad.extract.batch import Batch, Network, VideoFeatures, require_precision
-from stavad.extract.claims import Claims, size_of
+from stavad.extract.claims import Claims
 from stavad.extract.outcome import Outcome, Progress
 from stavad.extract.presets import Preset
 from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
@@ -24,20 +27,27 @@ class Extraction:
         settings: decoder and time limit.
         device: where the backbone runs.
         weights_file: a checkpoint instead of the preset's published one.
+        note: told of what the user should know.
 
     Raises:
         UserError: no weights, or bf16 on a CPU without instructions for it.
     """
 
     def __init__(
-        self, preset: Preset, store: Store, settings: ExtractSettings, device, weights_file: Path | None = None
+        self,
+        preset: Preset,
+        store: Store,
+        settings: ExtractSettings,
+        device,
+        weights_file: Path | None = None,
+        note: Callable[[str], None] = print,
     ):
         self.preset, self.store, self.settings = preset, store, settings
         device, here = torch.device(device), "fp32" if settings.ray else settings.precision  # nodes try their own
         require_precision(here, device)  # before weights are fetched
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
-        self.network = Network(backbone, device, here)
+        self.network = Network(backbone, device, here, settings.at_once, note)
         self.claims = Claims(store, self.fingerprint, settings)
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:
@@ -74,7 +84,7 @@ class Extraction:
                 video = todo[event.index]
                 match event:
                     case Begin():
-                        begun[event.index] = event, VideoFeatures()
+                        begun[event.index] = event, VideoFeatures(self.store.root)
                         progress.video(video, event.index + 1, len(todo), event.announced)
                     case Clip():
                         batch.add(event.frames, event.own, begun[event.index][1])
@@ -84,10 +94,7 @@ class Extraction:
                         progress.read(video)
                     case Failed():
                         begun.pop(event.index, None)
-                        outcome.failed[video.id] = event.reason
-                        self.claims.failed(video, event.reason)
-                        progress.read(video)
-                        progress.failed(video, event.reason)
+                        self._give_up(video, event.reason, event.lasting, outcome, progress)
                 self._store_ready(todo, begun, read, outcome, progress)
             batch.flush()
             self._store_ready(todo, begun, read, outcome, progress)
@@ -97,22 +104,36 @@ class Extraction:
         """Writes the videos whose every clip has gone through the backbone."""
         for index in [index for index in read if not begun[index][1].waiting]:
             (begin, features), end, video = begun.pop(index), read.pop(index), todo[index]
-            self.store.write(
-                video.id,
-                features.array(self.preset.view.crops),
-                features.frames,
-                self.fingerprint,
-                decoder=begin.decoder,
-                frames_announced=begin.announced,
-                packets_lost=end.skipped,
-                fps=begin.fps,
-                source=str(video.path.resolve()),
-                source_size=size_of(video.path),
-            )
+            try:
+                self.store.write(
+                    video.id,
+                    features.array(self.preset.view.crops),
+                    features.frames,
+                    self.fingerprint,
+                    end.clock,
+                    decoder=begin.decoder,
+                    frames_announced=begin.announced,
+                    frames_lost=end.lost,
+                    fps=begin.fps,
+                    source=str(video.path.resolve()),
+                    source_size=size_of(video.path),
+                    source_stamp=begin.stamp,
+                    source_digest=end.digest,
+                    **end.about,
+                )
+            except BadName as error:
+                self._give_up(video, str(error), False, outcome, progress)
+                continue
             self.claims.done(video)
             outcome.done.append(video.id)
-            if end.skipped:
-                outcome.damaged[video.id] = f"{end.skipped} packets could not be decoded"
+            if end.loss:
+                outcome.damaged[video.id] = end.loss
             outcome.clips += features.clips
             outcome.frames += features.frames
             progress.end(video, features.frames)
+
+    def _give_up(self, video: Video, reason: str, lasting: bool, outcome: Outcome, progress: Progress) -> None:
+        outcome.failed[video.id] = reason
+        self.claims.failed(video, reason, lasting)
+        progress.read(video)
+        progress.failed(video, reason)

@@ -24,6 +24,9 @@ FIRST = ("try it", "your own videos")  # parts whose examples the general help s
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; a cause outside the code is told in one line. Returns the exit code."""
+    open_closed_outputs()
+    if arguments is None:
+        speak_utf8()
     made = parser()
     argcomplete.autocomplete(made)
     flags = vars(made.parse_args(arguments))
@@ -36,11 +39,39 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; see that it can be used and that there is space", file=sys.stderr)  # fmt: skip
+        print(f"error: {cannot_use(error)}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("error: there is not enough memory; close other programs, or work on fewer or shorter videos", file=sys.stderr)  # fmt: skip
         return 1
     except KeyboardInterrupt:
         print("stopped; what was complete is kept", file=sys.stderr)
         return 130
+
+
+def open_closed_outputs() -> None:
+    """Standard streams that a job runner left closed lead nowhere; else the next file opened would get their place, and what is printed."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def speak_utf8() -> None:
+    """Where the locale has another encoding, such as plain C, begin again in Python's UTF-8 mode: names of files are UTF-8 nearly everywhere."""
+    if sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode and os.name == "posix":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def cannot_use(error: OSError) -> str:
+    """What an error of the system means, in a line that names the file where it is known."""
+    said = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename or 'a file or pipe'}: {said}; see that it can be used, and that there is space"
 
 
 def run(command: str, flags: dict) -> int:

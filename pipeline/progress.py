@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from stavad.extract.claims import size_of
+from stavad.data.identity import size_of
 from stavad.extract.outcome import Progress
 from stavad.train.folder import Watch
 
@@ -72,7 +72,7 @@ class TrainingShown(Watch):
     """Of `train`. The losses also go to TensorBoard, where it is installed."""
 
     def __init__(self):
-        self.bar = None
+        self.bar = self.board = None
 
     def begin(self, run, total):
         self.total = total
@@ -80,19 +80,18 @@ class TrainingShown(Watch):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            self.board = None
             self.say('note: no curves for TensorBoard; `pip install -e ".[tensorboard]"` brings them')
         else:
-            self.board = SummaryWriter(str(run))
+            self.board = self._unless_full(SummaryWriter, str(run))
 
     def step(self, step, loss, terms):
         self.bar.update()
         if step % max(1, self.total // 100) and step != self.total:
             return
         shown = {"loss": float(loss)} | {name: float(term) for name, term in terms.items()}
-        if self.board:
-            for name, value in shown.items():
-                self.board.add_scalar(f"train/{name}", value, step)
+        for name, value in shown.items():
+            if self.board:
+                self._unless_full(self.board.add_scalar, f"train/{name}", value, step)
         text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
         self.bar.set_postfix_str(text)
         if self.bar.disable and step % max(1, self.total // 10) == 0:
@@ -103,9 +102,18 @@ class TrainingShown(Watch):
         _say(self.bar, text)
 
     def end(self):
-        self.bar.close()
+        if self.bar:
+            self.bar.close()
         if self.board:
-            self.board.close()
+            self._unless_full(self.board.close)
+
+    def _unless_full(self, act, *arguments):
+        """Curves are an extra: a disk that is full ends them, not the training."""
+        try:
+            return act(*arguments)
+        except OSError as error:
+            self.board = None
+            self.say(f"note: no further curves for TensorBoard ({error.strerror or error})")
 
 
 def _say(bar: tqdm | None, text: str, file=None) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.io
 
-from stavad.data.catalogue import Names, Video, find_videos
+from stavad.data.catalogue import Names, Video
 from stavad.data.errors import UserError
 from stavad.data.labels import read_labels, with_labels, write_labels
 from stavad.data.layouts import read_catalogue
+from stavad.data.search import find_videos
 
 
 def touch(root, *names):
@@ -103,10 +104,13 @@ def test_not_a_labels_file(tmp_path, content):
 
 
 def test_labels_of_missing_videos():
+    said = []
+    found = with_labels([Video("a")], [Video("a", None, 1), Video("b"), Video("c")], "labels.csv", said.append)
+    assert found == [Video("a", None, 1)] and "2 of 3 videos that are not there: b, c" in said[0]
     with pytest.raises(UserError, match=r"not there: b, c"):
-        with_labels([Video("a")], [Video("a", None, 1), Video("b"), Video("c")], "labels.csv")
+        with_labels([Video("a")], [Video("b"), Video("c")], "labels.csv", said.append)
     with pytest.raises(UserError, match="labels x/a twice"):
-        with_labels([Video("x/a")], [Video("a"), Video("x/a")], "labels.csv")
+        with_labels([Video("x/a")], [Video("a"), Video("x/a")], "labels.csv", said.append)
 
 
 def test_layout_of_folders(tmp_path):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stavad.data.catalogue import find_videos
 from stavad.data.errors import UserError
+from stavad.data.search import find_videos
 from stavad.data.store import Store
 from stavad.extract import cluster
 from stavad.extract.claims import QUARANTINE

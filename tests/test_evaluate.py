@@ -143,23 +143,27 @@ def test_each_clip_has_the_score_of_its_segment(trained):
     with torch.inference_mode():
         expected = trained.model(torch.from_numpy(segments)[None])[0].numpy()
     assert len(set(expected)) == 4
-    found = score_clips(trained, features, EvaluateSettings())
+    found = score_clips(trained, Stored(features, 144, {}), EvaluateSettings())
     np.testing.assert_allclose(found, np.repeat(expected, np.diff(bounds)), rtol=1e-5)
 
 
 def test_crops_are_averaged_before_or_after_the_model(trained):
     features = np.random.default_rng(0).random((9, 3, 8), np.float32)
-    one = score_clips(trained, features.mean(1, keepdims=True), EvaluateSettings(native=True))
-    np.testing.assert_allclose(score_clips(trained, features, EvaluateSettings(native=True)), one, rtol=1e-6)
-    each = [score_clips(trained, features[:, i : i + 1], EvaluateSettings(native=True)) for i in range(3)]
-    after = score_clips(trained, features, EvaluateSettings(native=True, crops="scores"))
+    one = score_clips(trained, Stored(features.mean(1, keepdims=True), 144, {}), EvaluateSettings(native=True))
+    np.testing.assert_allclose(
+        score_clips(trained, Stored(features, 144, {}), EvaluateSettings(native=True)), one, rtol=1e-6
+    )
+    each = [
+        score_clips(trained, Stored(features[:, i : i + 1], 144, {}), EvaluateSettings(native=True)) for i in range(3)
+    ]
+    after = score_clips(trained, Stored(features, 144, {}), EvaluateSettings(native=True, crops="scores"))
     np.testing.assert_allclose(after, np.mean(each, 0), rtol=1e-5)
     assert not np.allclose(after, one, rtol=1e-6)
 
 
 def test_smoothing_is_a_moving_average(trained):
     features = np.random.default_rng(0).random((9, 1, 8), np.float32)
-    plain = score_clips(trained, features, EvaluateSettings(native=True))
-    smooth = score_clips(trained, features, EvaluateSettings(native=True, smooth=3))
+    plain = score_clips(trained, Stored(features, 144, {}), EvaluateSettings(native=True))
+    smooth = score_clips(trained, Stored(features, 144, {}), EvaluateSettings(native=True, smooth=3))
     np.testing.assert_allclose(smooth[1:-1], np.convolve(plain, np.ones(3) / 3, "valid"), rtol=1e-5)
     np.testing.assert_allclose(smooth[0], (2 * plain[0] + plain[1]) / 3, rtol=1e-5)

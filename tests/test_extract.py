@@ -11,8 +11,8 @@ import pytest
 import torch
 import torchvision
 
-from stavad.data.catalogue import find_videos
 from stavad.data.errors import UserError
+from stavad.data.search import find_videos
 from stavad.data.store import Store
 from stavad.extract import weights
 from stavad.extract.backbones import c3d, i3d, resnet

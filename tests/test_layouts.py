@@ -9,13 +9,14 @@ import scipy.io
 from stavad.data.annotations import intervals_of
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
-from stavad.data.labels import in_frames, read_labels, write_labels
+from stavad.data.labels import read_labels, write_labels
 from stavad.data.layouts import read_catalogue, ucf_crime
 from stavad.data.layouts import shanghaitech as shanghaitech_lists
 from stavad.data.layouts.ucf_crime import read_ucf_test
 from stavad.data.layouts.ucsd import read_ped_mat
 from stavad.data.layouts.xd_violence import read_xd_test
 from stavad.data.store import Stored
+from stavad.data.timing import Clock, on_frames
 from stavad.data.verify import totals, verify
 from stavad.pipeline.cli import main
 from tests.conftest import write_video
@@ -33,8 +34,7 @@ def test_intervals_of_a_mask():
 
 @pytest.fixture
 def shanghaitech(tmp_path):
-    touch(tmp_path, "training/videos/01_001.avi", "training/videos/01_002.avi", "testing/frames/01_0014/000.jpg",
-          "testing/frames/01_0015/000.jpg", "testing/frames/02_0009/000.jpg")  # fmt: skip
+    touch(tmp_path, "training/videos/01_001.avi", "training/videos/01_002.avi", *(f"testing/frames/{video}/{number:03d}.jpg" for video in ("01_0014", "01_0015", "02_0009") for number in range(4)))  # fmt: skip
     (tmp_path / "SH_Train.txt").write_text("01_001\n01_0014\n")
     (tmp_path / "SH_Test.txt").write_text("01_002\n01_0015\n02_0009\n")
     masks = tmp_path / "testing/test_frame_mask"
@@ -117,7 +117,7 @@ def test_other_videos_beside_an_annotations_file_are_not_xd_violence(tmp_path):
 
 def test_the_annotation_can_be_elsewhere(shanghaitech, tmp_path_factory):
     alone = tmp_path_factory.mktemp("videos")
-    touch(alone, "01_001.avi", "01_0015/000.jpg")
+    touch(alone, "01_001.avi", "01_0015/000.jpg", "01_0015/001.jpg")
     assert labelled(alone, shanghaitech)["01_0015"].intervals == ((1, 1), (4, 4))
 
 
@@ -125,12 +125,14 @@ def test_seconds(tmp_path):
     (tmp_path / "labels.csv").write_text("video,label,start_s,end_s\na,1,1.5,3\na,1,4,4.01\nb,0,,\n")
     a, b = read_labels(tmp_path / "labels.csv")
     assert a.seconds == ((1.5, 3.0), (4.0, 4.01)) and a.intervals is None and b.intervals == ()
-    assert in_frames(a, 10.0).intervals == ((16, 30), (41, 41))
-    assert in_frames(b, 10.0) == b
-    at_15 = in_frames(replace(a, seconds=((8.2, 16.6),)), 15.0)  # 123 and 249 frames, in floats a hair more or less
+    assert on_frames(a, Clock(10.0)).intervals == ((16, 30), (41, 41))
+    assert on_frames(b, Clock(10.0)) == b
+    at_15 = on_frames(
+        replace(a, seconds=((8.2, 16.6),)), Clock(15.0)
+    )  # 123 and 249 frames, in floats a hair more or less
     assert at_15.intervals == ((124, 249),)
     with pytest.raises(UserError, match="no known frame rate"):
-        in_frames(a, 0.0)
+        on_frames(a, Clock())
     write_labels(tmp_path / "again.csv", [a, b])
     assert read_labels(tmp_path / "again.csv") == [a, b]
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 import torchvision
 
-from stavad.data.catalogue import find_videos
 from stavad.data.errors import UserError
+from stavad.data.search import find_videos
 from stavad.data.store import Store
 from stavad.extract.batch import has_bf16
 from stavad.extract.claims import QUARANTINE, shard_of

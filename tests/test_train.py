@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from stavad.data.bags import Bag
 from stavad.data.errors import UserError
 from stavad.data.labels import read_labels
 from stavad.train.checkpoint import Trained
@@ -132,7 +133,7 @@ def test_batches_see_every_bag_before_any_comes_again():
 def seen_in(clips):
     seen = Moments()
     for part in np.array_split(clips, 3):
-        seen.add(part)
+        seen.add(Bag.of(part[:, None], 4))
     return seen
 
 

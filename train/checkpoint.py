@@ -1,5 +1,6 @@
 """A trained model with all that it takes to use it: settings, and the fingerprint of the features it knows."""
 
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stavad.data.errors import UserError
+from stavad.data.files import written
 from stavad.data.settings import under_present_names
 from stavad.data.store import Stored, refuse_mixture
 from stavad.train.baselines import build
@@ -24,6 +26,7 @@ class Trained:
     model: Ensemble
     settings: TrainSettings
     fingerprint: dict  # of the features it was trained on
+    clips: int = 0  # of the longest bag it was trained on; 0 where an earlier version did not say
 
     @property
     def device(self) -> torch.device:
@@ -43,15 +46,33 @@ class Trained:
             )
         refuse_mixture(path, stored.made["fingerprint"], self.fingerprint, "the features of the model's training")
 
-    def save(self, path: Path) -> None:
+    @staticmethod
+    def room(width: int, settings: TrainSettings) -> int:
+        """Bytes that a checkpoint of features of `width` dimensions takes at the most."""
+        with torch.device("meta"):
+            numbers = sum(tensor.numel() for tensor in build(width, settings).state_dict().values())
+        return 4 * (settings.ensemble * numbers + 4 * width) + 2**18
+
+    def save(self, path: Path, reserved: Path | None = None) -> None:
+        """
+        Args:
+            reserved: room for it, of `data.files.reserve`.
+
+        Raises:
+            UserError: it cannot be written; what was there before still is.
+        """
         content = {
             "version": VERSION,
             "model": self.model.state_dict(),
             "settings": json.dumps(asdict(self.settings)),
             "scale": self.model.scaling.kind,
             "fingerprint": json.dumps(self.fingerprint),
+            "clips": self.clips,
         }
-        torch.save(content, path)
+        made = io.BytesIO()  # torch's own writer ends in a traceback, and half a file, where the disk is full
+        torch.save(content, made)
+        with written(path, "wb", reserved) as file:
+            file.write(made.getbuffer())
 
     @classmethod
     def load(cls, path: Path, device) -> "Trained":
@@ -82,4 +103,4 @@ class Trained:
         except Exception as error:  # torch.load raises many kinds for files that are none of its own
             reason = " ".join(str(error).split())[:120]
             raise UserError(path, f"is not a checkpoint of this program ({reason})", "train again") from None
-        return cls(model.to(device).eval(), settings, fingerprint)
+        return cls(model.to(device).eval(), settings, fingerprint, content.get("clips", 0))

@@ -1,18 +1,20 @@
 """Stage two for a work folder: its features and labels -> a run with model, settings and split."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stavad.data.catalogue import counts, tell_unlabelled
-from stavad.data.errors import few
+from stavad.data.errors import UserError, few
+from stavad.data.files import reserve
 from stavad.data.labels import write_labels
 from stavad.data.settings import record
 from stavad.data.work import Work
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained
-from stavad.train.run import fit_on, require_classes, with_split
-from stavad.train.settings import TrainSettings, steps
+from stavad.train.run import fit_set, gather, require_classes, with_split
+from stavad.train.settings import TrainSettings
 
 
 class Watch:
@@ -71,16 +73,24 @@ def train_model(
         note(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
     stored = store.read_all([video.id for video in chosen])
-    total = settings.ensemble * steps(settings, *(sum(video.label == label for video in chosen) for label in (1, 0)))
+    bags = gather(videos, stored, settings, chosen_device, note)
     run = folder.new_run()
-    asked = {"work": str(work), "preset": store.root.name, "labels": str(labels), "device": device}
-    record(run / "settings.json", asked, settings)
-    write_labels(run / "videos.csv", videos)
-    watch.begin(run, total)
     try:
-        trained = fit_on(videos, stored, settings, chosen_device, watch.step, note)
+        room = reserve(
+            run / "model.pt", Trained.room(bags.abnormal.shape[-1], settings)
+        )  # no training is lost for want of it
+        asked = {"work": str(work), "preset": store.root.name, "labels": str(labels), "device": device}
+        record(run / "settings.json", asked, settings)
+        write_labels(run / "videos.csv", videos)
+    except UserError:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    try:
+        watch.begin(run, bags.steps(settings))
+        trained = fit_set(bags, settings, watch.step, note)
+        trained.save(run / "model.pt", room)
     finally:
         watch.end()
-    trained.save(run / "model.pt")
+        room.unlink(missing_ok=True)
     folder.point_at(run)
     return TrainedRun(run, trained)

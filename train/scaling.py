@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stavad.data.bags import Bag
+
 
 class Moments:
     """Mean and deviation of each feature dimension (C,) over clips that need not be in memory together."""
@@ -13,11 +15,11 @@ class Moments:
         self.sum: np.ndarray | float = 0.0
         self.squares: np.ndarray | float = 0.0
 
-    def add(self, clips: np.ndarray) -> None:
-        """More clips (any, C)."""
-        self.count += len(clips)
-        self.sum += clips.sum(0, dtype=np.float64)
-        self.squares += np.square(clips, dtype=np.float64).sum(0)
+    def add(self, bag: Bag) -> None:
+        """The clips of one more video."""
+        self.count += bag.clips
+        self.sum += bag.sum
+        self.squares += bag.squares
 
     @property
     def mean(self) -> np.ndarray:

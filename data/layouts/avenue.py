@@ -29,7 +29,7 @@ def label(root: Path, videos: list[Video]) -> list[Video] | None:
             video = replace(video, label=0, intervals=())
         elif name.isdigit() and any(folder.startswith("testing") for folder in folders):
             truth = read_avenue_mask(masks / f"{int(name)}_label.mat")
-            video = replace(video, label=1, intervals=intervals_of(truth), frames=len(truth))
+            video = replace(video, label=1, intervals=intervals_of(truth), frames=len(truth), counts="pictures")
         labelled.append(video)
     return labelled
 

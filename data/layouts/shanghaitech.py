@@ -11,6 +11,7 @@ from stavad.data.errors import UserError
 
 NAME = "ShanghaiTech"
 PLACE = 2
+FILES = ("SH_Train.txt", "SH_Test.txt")
 KNOWN = {  # what the complete annotation adds up to
     "training videos": 238,
     "test videos": 199,
@@ -39,7 +40,7 @@ def entries(root: Path) -> list[Video] | None:
             mask = masks / f"{id}.npy" if masks else None
             if mask and mask.exists():
                 truth = read_mask(mask)
-                labelled.append(Video(id, None, 1, part, intervals_of(truth), "", len(truth)))
+                labelled.append(Video(id, None, 1, part, intervals_of(truth), "", len(truth), counts="pictures"))
             elif len(id) == len("01_0014"):
                 labelled.append(Video(id, None, 1, part))
             else:

@@ -1,7 +1,7 @@
 """UCF-Crime: `Anomaly_Train.txt` names the training videos, `Temporal_Anomaly_Annotation*.txt` the test videos."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from stavad.data.annotations import beside, interval, read_lines
 from stavad.data.catalogue import Video
@@ -9,6 +9,7 @@ from stavad.data.errors import UserError
 
 NAME = "UCF-Crime"
 PLACE = 1
+FILES = ("Anomaly_Train.txt", "Temporal_Anomaly_Annotation*.txt")
 KNOWN = {  # what the complete annotation adds up to
     "training videos": 1610,
     "test videos": 290,
@@ -26,36 +27,52 @@ def entries(root: Path) -> list[Video] | None:
     return (read_ucf_train(train) if train else []) + (read_ucf_test(test) if test else [])
 
 
+def read_file(path: Path) -> list[Video] | None:
+    """A list of test videos under any name, known by its first line; None: it is none."""
+    if path.suffix.lower() != ".txt":
+        return None
+    first = next((line for _, line in read_lines(path)), "")
+    return read_ucf_test(path) if re.match(r"\S+(\s+\d+)?\s+[A-Za-z]\w*(\s+-?\d+){2}", first) else None
+
+
 def read_ucf_train(path: Path) -> list[Video]:
     """Lines such as `Abuse/Abuse001_x264.mp4` and `Training_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4`."""
-    return [_ucf_video(Path(name).stem, "train", None, f"{path}, line {number}") for number, name in read_lines(path)]
+    return [_ucf_video(name, "train", None, f"{path}, line {number}") for number, name in read_lines(path)]
 
 
 def read_ucf_test(path: Path) -> list[Video]:
     """Lines `name class start1 end1 start2 end2`, frames, -1 where there is no (second) interval.
+
+    A widespread version has the number of frames before the class: `name frames class start1 end1 ..`.
 
     Raises:
         UserError: a line of another form; with its number.
     """
     videos = []
     for number, line in read_lines(path):
+        where = f"{path}, line {number}"
         try:
-            name, _, *frames = line.split()
-            start1, end1, start2, end2 = map(int, frames)
+            name, *rest = line.split()
+            length = int(rest.pop(0)) if rest and rest[0].isdigit() else None
+            bounds = list(map(int, rest[1:]))
+            pairs = list(zip(bounds[::2], bounds[1::2], strict=True))
+            if not pairs or not rest[0][:1].isalpha():
+                raise ValueError
         except ValueError:
-            raise UserError(
-                f"{path}, line {number}", f"reads {line!r}", "expected: name class start1 end1 start2 end2"
-            ) from None
-        pairs = [pair for pair in ((start1, end1), (start2, end2)) if pair != (-1, -1)]
-        intervals = tuple(interval(*pair, f"{path}, line {number}") for pair in pairs)
-        videos.append(_ucf_video(Path(name).stem, "test", intervals, f"{path}, line {number}"))
+            raise UserError(where, f"reads {line!r}", "expected: name class start1 end1 start2 end2") from None
+        intervals = tuple(interval(*pair, where) for pair in pairs if pair != (-1, -1))
+        if "/" not in name:  # the folders of the official archives, which decide where copies of a video are about
+            name = f"Testing_Normal_Videos_Anomaly/{name}" if name.startswith("Normal") else f"{rest[0]}/{name}"
+        videos.append(_ucf_video(name, "test", intervals, where, length))
     return videos
 
 
-def _ucf_video(id: str, split: str, intervals, where: str) -> Video:
-    if id.startswith("Normal"):
-        return Video(id, None, 0, split, (), "")
-    kind = re.match("[A-Za-z]+", id)
+def _ucf_video(name: str, split: str, intervals, where: str, frames: int | None = None) -> Video:
+    path = PurePosixPath(name.replace("\\", "/"))
+    id = path.with_suffix("").as_posix()
+    if path.name.startswith("Normal"):
+        return Video(id, None, 0, split, (), "", frames)
+    kind = re.match("[A-Za-z]+", path.name)
     if not kind:
-        raise UserError(where, f"names {id!r}", "expected the class first, as in Abuse001_x264")
-    return Video(id, None, 1, split, intervals, kind[0])
+        raise UserError(where, f"names {name!r}", "expected the class first, as in Abuse001_x264")
+    return Video(id, None, 1, split, intervals, kind[0], frames)

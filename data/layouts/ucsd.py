@@ -1,4 +1,4 @@
-"""UCSD Ped1 and Ped2: `TrainNNN` are normal, `TestNNN` have the intervals of `ped1.mat` or `ped2.mat`."""
+"""UCSD Ped1 and Ped2: `TrainNNN` are normal, `TestNNN` have the intervals of `ped2.mat`, or of its authors' own `UCSDped2.m`."""
 
 import re
 from dataclasses import replace
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import scipy.io
 
-from stavad.data.annotations import beside, interval
+from stavad.data.annotations import beside, interval, read_lines
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 
 NAME = "UCSD Ped"
 PLACE = 3
+FILES = ("ped[12].mat", "UCSDped[12].m")
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:
@@ -19,10 +20,11 @@ def label(root: Path, videos: list[Video]) -> list[Video] | None:
 
     The official training part has one class; the paper draws its own splits, so none is given here.
     """
-    path = beside(root, "ped[12].mat")
+    inside = (path for name in FILES for path in sorted(root.glob(f"*/{name}")))  # Test/UCSDped2.m, as downloaded
+    path = next((found for name in FILES if (found := beside(root, name))), None) or next(inside, None)
     if not path:
         return None
-    intervals = read_ped_mat(path)
+    intervals = read_ped_mat(path) if path.suffix == ".mat" else read_ped_m(path)
     labelled = []
     for video in videos:
         part = re.fullmatch(r"(Train|Test)(\d{3})", Path(video.id).name)
@@ -37,6 +39,22 @@ def label(root: Path, videos: list[Video]) -> list[Video] | None:
             video = replace(video, label=1, intervals=intervals[number - 1])
         labelled.append(video)
     return labelled
+
+
+def read_ped_m(path: Path) -> list[tuple[tuple[int, int], ...]]:
+    """The same from lines `TestVideoFile{end+1}.gt_frame = [60:152, 170:180];`.
+
+    Raises:
+        UserError: not such a file.
+    """
+    text = "\n".join(re.sub("%.*", "", line) for _, line in read_lines(path))
+    entries = re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", text)
+    if not entries or not all(re.fullmatch(r"[\d:,;\s.]*", entry) for entry in entries):
+        raise UserError(path, "has no lines `gt_frame = [first:last]`", "give the data set's own file")
+    parts = [re.findall(r"(\d+)\s*(?::\s*(\d+))?", entry) for entry in entries]
+    return [
+        tuple(interval(int(a), int(b or a), f"{path}, entry {n}") for a, b in pairs) for n, pairs in enumerate(parts, 1)
+    ]
 
 
 def read_ped_mat(path: Path) -> list[tuple[tuple[int, int], ...]]:

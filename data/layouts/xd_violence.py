@@ -10,6 +10,7 @@ from stavad.data.errors import UserError
 
 NAME = "XD-Violence"
 PLACE = 5
+FILES = ("annotations.txt",)
 
 
 def label(root: Path, videos: list[Video]) -> list[Video] | None:

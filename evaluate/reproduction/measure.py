@@ -4,13 +4,13 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from stavad.data.catalogue import Video
+from stavad.data.files import written
 from stavad.data.store import Stored
 from stavad.evaluate.bootstrap import measure
 from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PROTOCOLS
@@ -48,7 +48,9 @@ class Reproduction:
         self.stored, self.training, self.scoring = stored, training, scoring
         self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed))
         self.rows = ABLATION | OTHERS
-        digests = {video.id: _digest(stored[video.id]) for video in videos}
+        digests = {
+            video.id: f"{(read := stored[video.id]).bag(training.segments).digest} {read.frames}" for video in videos
+        }
         self.keys = {(row, case[0]): self._key(row, *case, digests) for case in self.cases for row in self.rows}
         self.file = folder / f"{dataset}.json"
         self.known = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
@@ -80,10 +82,8 @@ class Reproduction:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _keep(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
-        os.replace(part, self.file)
+        with written(self.file) as file:
+            json.dump(self.known, file, indent=1)
 
 
 def tested(
@@ -92,10 +92,6 @@ def tested(
     """The test part, scored by a model of the training part."""
     trained = fit_on(videos, stored, training, device)
     return [score_video(trained, video, stored[video.id], scoring) for video in videos if video.split == "test"]
-
-
-def _digest(stored: Stored) -> str:
-    return hashlib.sha256(stored.features.tobytes() + str((stored.features.shape, stored.frames)).encode()).hexdigest()
 
 
 @functools.cache

@@ -1,8 +1,9 @@
 """From a file to RGB frames at native size: decord and PyAV behind one interface, and folders of images.
 
 decord is silently wrong on some files (frames lost and repeated in MPEG-TS and under edit lists) and stops at the first corrupt packet.
-`auto` reads the packets' time stamps first and leaves such files to PyAV, which is right on all that we tested; so it does with long
-ones, since decord's memory grows with their length (a minute of 1080p took 6.7 GB, PyAV 0.4 GB).
+The packets' time stamps are read first; `auto` leaves such files to PyAV, which is right on all that we tested, and `decord` refuses them. So it is with pixels
+that decord converts otherwise, of more than 8 bits or with a palette. Long files go to PyAV too, since decord's memory grows with their length (a minute of
+1080p took 6.7 GB, PyAV 0.4 GB).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from stavad.extract.decode.images import open_images
 from stavad.extract.decode.source import CHUNK, Source, Undecodable
-from stavad.extract.decode.survey import survey
+from stavad.extract.decode.survey import LONG, survey
 from stavad.extract.decode.with_decord import decord, open_decord
 from stavad.extract.decode.with_pyav import open_pyav
 
@@ -38,13 +39,16 @@ def open_video(path: Path, decoder: str = "auto", alive: Callable[[], None] = la
         raise Undecodable("the file is empty")
     if decoder == "av":
         return open_pyav(path)
-    if decoder == "decord":
-        return open_decord(path)
-    doubt, packets = survey(path, alive)
-    if not doubt:
+    found = survey(path, alive)
+    doubt = found.doubt
+    if decoder == "decord" and doubt not in ("", LONG):
+        raise Undecodable(f"decord may be wrong on it ({doubt}); use --decoder auto")
+    if decoder == "decord" or not doubt:
         try:
-            return open_decord(path, expected=packets)
+            return open_decord(path, found)
         except Undecodable as error:
+            if decoder == "decord":
+                raise
             doubt = str(error)
     source = open_pyav(path)
     source.decoder += f" ({doubt})"

@@ -1,38 +1,90 @@
 """Folders of images, in the order of the numbers in their names."""
 
-import re
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
-from stavad.data.catalogue import IMAGE_SUFFIXES
-from stavad.extract.decode.source import CHUNK, Source, Undecodable, first_line
+from stavad.data.search import pattern, pictures_of
+from stavad.extract.decode.source import Source, Undecodable, chunk_of, first_line
 
 
 def open_images(path: Path) -> Source:
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_by_number)
+    """
+    Raises:
+        Undecodable: its pictures are no series, or the first cannot be read.
+    """
+    files = pictures_of(path)
+    if not files:
+        raise Undecodable("its pictures are no series, or several")
+    scale = _Scale(files)
+    size = next(_pictures(files[0], scale)).shape[1::-1]
+    names = [pattern(file.name)[1] for file in files]
+    counted = len({numbers[:-1] for numbers in names}) == 1  # else they are dates, or the like
 
     def frames():
-        for start in range(0, len(files), CHUNK):
-            yield np.stack([_read_image(file, size) for file in files[start : start + CHUNK]])
+        chunk, shown = [], []
+        for file, number in zip(files, names):
+            for picture in _pictures(file, scale):
+                if picture.shape[1::-1] != size:
+                    raise Undecodable(
+                        f"{file.name} is {picture.shape[1]}x{picture.shape[0]}, the images before it {size[0]}x{size[1]}"
+                    )
+                shown.append(number[-1])
+                chunk.append(picture)
+                if len(chunk) == chunk_of(*size):
+                    yield np.stack(chunk)
+                    chunk = []
+        if chunk:
+            yield np.stack(chunk)
+        source.numbers = shown if counted and len(shown) == len(files) else []  # pages have no numbers of their own
 
-    size = _read_image(files[0], None).shape[1::-1]
-    return Source("images", len(files), 0.0, frames())
+    about = {"width": size[0], "height": size[1], "codec": files[0].suffix.lower()[1:], "recorder": ""}
+    source = Source("images", len(files), 0.0, frames(), about=about)
+    return source
 
 
-def _by_number(path: Path) -> list:
-    """Sorts 2.png before 10.png."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+class _Scale:
+    """Deep pictures, of 16 bits or of floats, to 8 bits: the lowest to the highest value of the whole folder as 0 to 255."""
+
+    def __init__(self, files: list[Path]):
+        self.files = files
+
+    @functools.cached_property
+    def range(self) -> tuple[float, float]:
+        values = [np.asarray(page, np.float64) for file in self.files for page in _pages(file)]
+        finite = [(v[np.isfinite(v)].min(), v[np.isfinite(v)].max()) for v in values if np.isfinite(v).any()]
+        low = min((low for low, _ in finite), default=0.0)
+        return low, max(low + 1e-12, *(high for _, high in finite), low)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        low, high = self.range
+        scaled = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) * (
+            255 / (high - low)
+        )
+        return np.clip(scaled.round(), 0, 255).astype(np.uint8)
 
 
-def _read_image(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+def _pages(file: Path) -> Iterator[Image.Image]:
+    """Upright; a TIFF may have several, anything else has one."""
     try:
-        with Image.open(path) as image:
-            if size and image.size != size:
-                raise Undecodable(
-                    f"{path.name} is {image.size[0]}x{image.size[1]}, the images before it {size[0]}x{size[1]}"
-                )
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise Undecodable(f"{path.name} cannot be read ({first_line(error)})") from None
+        with Image.open(file) as image:
+            for page in ImageSequence.Iterator(image):
+                yield ImageOps.exif_transpose(page)
+                if image.format != "TIFF":
+                    break
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise Undecodable(f"{file.name} cannot be read ({first_line(error)})") from None
+
+
+def _pictures(file: Path, scale: _Scale) -> Iterator[np.ndarray]:
+    """(H, W, 3) uint8."""
+    for page in _pages(file):
+        if page.mode.startswith("I") or page.mode == "F":
+            yield np.repeat(scale(np.asarray(page))[..., None], 3, 2)
+        else:
+            yield np.asarray(page.convert("RGB"))
