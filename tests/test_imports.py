@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from stavad.data.errors import UserError
 from stavad.data.arrays import Axes, read_video
+from stavad.data.errors import UserError
 from stavad.data.featurefiles import find_features
 from stavad.data.store import Store
 from stavad.pipeline.cli import main
