@@ -63,7 +63,7 @@ class Work:
             raise UserError(self.catalogue, "does not exist", "run `pipeline extract` again, or give --labels")
         found = {video.id: video for video in read_labels(self.catalogue)} if self.catalogue.exists() else {}
         if not labels:
-            return _on_frames([found.get(id, Video(id)) for id in ids], store, note)
+            return _on_frames([found[id] for id in ids if id in found], store, note)
         every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids))]]
         videos, _ = label(every, Path(labels), Path(labels), note)
         if lost := [video.id for video in videos[len(ids) :] if video.label is not None]:

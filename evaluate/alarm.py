@@ -24,7 +24,7 @@ def alarm(training: list[ScoredVideo], scored: list[ScoredVideo], rate: float) -
     return {
         "wanted": rate,
         "threshold": threshold,
-        "false_alarm_rate": false_alarm_rate(scored, threshold),
+        "false_alarm_rate": false_alarm_rate(scored, threshold=threshold),
         "frames_found": frames,
         "videos_found": float(np.mean(found)) if found else None,
     }

@@ -1,9 +1,11 @@
-"""Every metric with its 95 % interval, by a bootstrap over videos; the classes of anomaly."""
+"""Every metric with its 95 % interval, by a bootstrap over recordings; the classes of anomaly."""
 
+from collections import defaultdict
 from collections.abc import Collection
 
 import numpy as np
 
+from stavad.evaluate.counted import Counted
 from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal
 from stavad.evaluate.score import ScoredVideo
@@ -12,7 +14,9 @@ RESAMPLES = 1000
 
 
 def measure(scored: list[ScoredVideo], intervals: Collection[str] | None = None, seed: int = 0) -> dict[str, dict]:
-    """All metrics of a set of videos: name -> {"value", "low", "high"}, the 95 % interval of a bootstrap over videos.
+    """All metrics of a set of videos: name -> {"value", "low", "high"}, the 95 % interval of a bootstrap over recordings.
+
+    A recording is a video, or all videos of one `group`. Of a single one there is no interval.
 
     Args:
         intervals: names of the metrics that get one; None: all.
@@ -20,17 +24,34 @@ def measure(scored: list[ScoredVideo], intervals: Collection[str] | None = None,
     A metric that the truth at hand does not define is None: frame metrics need the intervals of every abnormal video,
     `auc_abnormal` frames of both kinds, `video_auc` videos of both labels.
     """
+    members = recordings(scored)
+    counted = Counted(scored)
     rng = np.random.default_rng(seed)
-    draws = [rng.integers(len(scored), size=len(scored)) for _ in range(RESAMPLES)]
+    draws = [_times(members, rng.integers(len(members), size=len(members)), len(scored)) for _ in range(RESAMPLES)]
     result = {}
     for name, (_, metric) in METRICS.items():
-        value = metric(scored)
-        wanted = draws if value is not None and (intervals is None or name in intervals) else []
-        resampled = [metric([scored[i] for i in draw]) for draw in wanted]
-        resampled = [v for v in resampled if v is not None]
+        value = metric(counted)
+        wanted = value is not None and len(members) > 1 and (intervals is None or name in intervals)
+        resampled = [v for times in draws if (v := metric(counted, times)) is not None] if wanted else []
         low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
         result[name] = {"value": value, "low": low, "high": high}
     return result
+
+
+def recordings(scored: list[ScoredVideo]) -> list[list[int]]:
+    """Places of the videos of each recording."""
+    members = defaultdict(list)
+    for place, s in enumerate(scored):
+        members[s.video.group or ("", place)].append(place)
+    return list(members.values())
+
+
+def _times(members: list[list[int]], drawn: np.ndarray, videos: int) -> np.ndarray:
+    """(videos,): how often each is in a resample."""
+    times = np.zeros(videos, np.int64)
+    for recording, count in zip(members, np.bincount(drawn, minlength=len(members))):
+        times[recording] = count
+    return times
 
 
 def by_class(scored: list[ScoredVideo]) -> dict[str, dict]:

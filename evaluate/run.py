@@ -8,10 +8,11 @@ from stavad.data.bags import windows
 from stavad.data.catalogue import Video, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.labels import read_labels
+from stavad.data.leaks import attributes, copies, tell_copies
 from stavad.data.store import Stored
 from stavad.data.work import Work
 from stavad.evaluate.alarm import alarm
-from stavad.evaluate.bootstrap import by_class, measure
+from stavad.evaluate.bootstrap import by_class, measure, recordings
 from stavad.evaluate.score import ScoredVideo, score_video
 from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
 from stavad.extract.device import choose_device
@@ -26,7 +27,7 @@ class Evaluation:
     run: Path  # the run's folder
     scored: list[ScoredVideo]
     metrics: dict[str, dict]  # name -> value, low, high, as of `evaluate.bootstrap.measure`
-    extra: dict  # `alarm` and `classes`
+    extra: dict  # `alarm`, `classes`, and `attributes`: how well these alone tell the classes apart
 
 
 def evaluate_run(
@@ -58,6 +59,7 @@ def evaluate_run(
     store = folder.store(preset or trained.fingerprint["preset"])
     ran = {video.id: video for video in read_labels(run / "videos.csv")}
     chosen = test_part(folder, run, ran, store, labels, note)
+    chosen = [replace(v, group=v.group or (ran[v.id].group if v.id in ran else "")) for v in chosen]
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
     scored = [score_video(trained, video, stored[video.id], settings) for video in chosen]
@@ -67,7 +69,16 @@ def evaluate_run(
     normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
     seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     tell_coarse(trained, stored, settings, note)
-    extra = {"alarm": alarm(seen, scored, settings.alarm_rate), "classes": by_class(scored)}
+    trained_on = [v for v in ran.values() if v.split == "train" and store.path(v.id).exists()]
+    both = [*trained_on, *chosen]
+    features = store.read_all([v.id for v in both])
+    tell_copies(copies(both, features, trained.settings.segments), both, note)
+    extra = {
+        "alarm": alarm(seen, scored, settings.alarm_rate),
+        "classes": by_class(scored),
+        "attributes": attributes(both, features),
+        "recordings": len(recordings(scored)),
+    }
     return Evaluation(run, scored, measure(scored), extra)
 
 

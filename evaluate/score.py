@@ -1,6 +1,5 @@
 """Anomaly scores of videos: the model over all clips of a video in one piece, or over its 32 segments."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,25 +43,6 @@ class ScoredVideo:
     def covered(self) -> np.ndarray:
         """(2, clips): how many normal and how many abnormal frames each clip covers."""
         return np.stack([np.bincount(self.cover, self.truth == kind, len(self.clips)) for kind in (False, True)])
-
-
-def frames_of(scored: list[ScoredVideo], of_video: Callable | None = None) -> tuple | None:
-    """Truth, score and weight: the frames of a video that have the same score and truth stand in one row, weighted by their number.
-
-    Args:
-        of_video: the score of all frames of a video; None: their own.
-    """
-    if not scored or any(s.truth is None for s in scored):
-        return None
-    if of_video:
-        scores = np.array([of_video(s) for s in scored], float)
-        weights = np.stack([s.covered.sum(1) for s in scored], axis=1)
-    else:
-        scores = np.concatenate([s.levels[0] for s in scored])
-        weights = np.concatenate([s.levels[1] for s in scored], axis=1)
-    if not weights.any(1).all():
-        return None
-    return np.repeat([False, True], len(scores)), np.tile(scores, 2), weights.ravel()
 
 
 @torch.inference_mode()

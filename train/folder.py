@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stavad.data.catalogue import counts, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.files import reserve
+from stavad.data.groups import groups_of, tell_groups
 from stavad.data.labels import write_labels
+from stavad.data.leaks import attributes, copies, tell_attributes, tell_copies
 from stavad.data.settings import record
 from stavad.data.work import Work
 from stavad.extract.device import choose_device
@@ -64,16 +66,24 @@ def train_model(
     settings, watch, folder = settings or TrainSettings(), watch or Watch(), Work(work)
     chosen_device = choose_device(device)
     store = folder.store(folder.extracted_preset(preset))
-    videos, drawn = with_split(folder.videos(store, str(labels), note), settings.seed)
+    found = folder.videos(store, str(labels), note)
+    known = [video for video in found if video.label is not None]
+    features = store.read_all([video.id for video in known])
+    same = copies(known, features, settings.segments)
+    groups = groups_of(known, settings.group_names, same)
+    found = [replace(v, group=groups[v.id]) if groups.get(v.id, v.id) != v.id else v for v in found]
+    videos, drawn = with_split(found, settings.seed, groups)
     chosen = [video for video in videos if video.split == "train"]
     split = f"; split drawn with seed {settings.seed}" if drawn else ""
     note(f"training on {counts(chosen)}, features from {store.root}{split}")
     tell_unlabelled(videos, note)
+    tell_groups(videos, drawn, note)
+    tell_copies(same, videos, note)
     if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
         note(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
-    stored = store.read_all([video.id for video in chosen])
-    bags = gather(videos, stored, settings, chosen_device, note)
+    tell_attributes(attributes(chosen, features), note)
+    bags = gather(videos, features, settings, chosen_device, note)
     run = folder.new_run()
     try:
         room = reserve(

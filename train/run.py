@@ -10,6 +10,7 @@ from torch import Tensor
 from stavad.data.bags import windows
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError, few
+from stavad.data.groups import draw
 from stavad.data.store import Stored
 from stavad.train.checkpoint import Trained
 from stavad.train.loop import fit
@@ -120,21 +121,22 @@ def fit_on(videos: list[Video], stored: Mapping[str, Stored], settings: TrainSet
     return fit_set(gather(videos, stored, settings, device), settings, *watch)
 
 
-def with_split(videos: list[Video], seed: int) -> tuple[list[Video], bool]:
+def with_split(videos: list[Video], seed: int, groups: Mapping[str, str] | None = None) -> tuple[list[Video], bool]:
     """The videos with a split: their own, or if none has one, a random draw of `TRAIN_SHARE` of each class for training.
 
     A video without label has no part in a draw.
+
+    Args:
+        groups: id -> group, as of `data.groups.groups_of`; a draw does not tear one apart. None: every video is alone.
 
     Returns:
         The videos, and whether the split was drawn here.
     """
     if any(video.split for video in videos):
         return videos, False
-    rng = np.random.default_rng(seed)
-    train: set[str] = set()
-    for label in (0, 1):
-        members = [video.id for video in videos if video.label == label]
-        train.update(rng.permutation(members)[: round(TRAIN_SHARE * len(members))])
+    known = [video for video in videos if video.label is not None]
+    numbers = {label: round(TRAIN_SHARE * sum(video.label == label for video in known)) for label in (0, 1)}
+    train = draw(known, numbers, groups or {video.id: video.id for video in known}, np.random.default_rng(seed))
     return [replace(v, split="train" if v.id in train else "test") if v.label is not None else v for v in videos], True
 
 

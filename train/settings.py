@@ -35,6 +35,7 @@ class TrainSettings:
     )
     learning_rate: float = setting(1e-4, "of Adam", low=0.0)
     ensemble: int = setting(1, "models of different seeds, whose scores are averaged", low=1)
+    group_names: bool = setting(True, "videos whose names number parts of one recording, such as cam1_part3, stay together in a drawn split")  # fmt: skip
     seed: int = setting(0, "of the weights, the batches, and the split where the labels give none", low=0)
 
 

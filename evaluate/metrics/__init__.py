@@ -1,7 +1,7 @@
 """The numbers that are reported together, always: AUC beside the oracle that knows only the videos' labels.
 
-A module here holds like metrics: `METRICS`, name -> (title, function of a list of scored videos; None where it is not defined), and
-`PLACE` of its rows in the table.
+A module here holds like metrics: `METRICS`, name -> (title, function), and `PLACE` of its rows in the table. A function takes a list of scored videos
+and how often each counts, (videos,) or None for once, and gives a number, or None where it is not defined; `Counted.of(list)` has what it needs, sorted.
 """
 
 from stavad.data.registry import modules_of

@@ -1,35 +1,32 @@
 """Mean scores of clips with and without an abnormal frame: Table 2 of the paper."""
 
-import numpy as np
+from stavad.evaluate.counted import Counted
 
 PLACE = 4
 
 
-def _clip_means(scored) -> tuple[float, float] | None:
+def _clip_means(scored, times) -> tuple[float, float] | None:
     """Mean scores of clips without and with an abnormal frame (Table 2 of the paper)."""
-    if any(s.truth is None for s in scored):
+    counted = Counted.of(scored)
+    if counted.clips is None:
         return None
-    normal, abnormal = np.concatenate([s.covered for s in scored], axis=1)
-    clips = np.concatenate([s.clips for s in scored])[normal + abnormal > 0]
-    positive = abnormal[normal + abnormal > 0] > 0
-    if positive.all() or not positive.any():
-        return None
-    return float(clips[~positive].mean()), float(clips[positive].mean())
+    totals = counted.times(times) @ counted.clips  # number and sum of the negative, then of the positive
+    return (totals[1] / totals[0], totals[3] / totals[2]) if totals[0] and totals[2] else None
 
 
-def mean_score_negative(scored):
-    means = _clip_means(scored)
-    return means and means[0]
+def mean_score_negative(scored, times=None):
+    means = _clip_means(scored, times)
+    return means and float(means[0])
 
 
-def mean_score_positive(scored):
-    means = _clip_means(scored)
-    return means and means[1]
+def mean_score_positive(scored, times=None):
+    means = _clip_means(scored, times)
+    return means and float(means[1])
 
 
-def gap(scored):
-    means = _clip_means(scored)
-    return means and means[1] - means[0]
+def gap(scored, times=None):
+    means = _clip_means(scored, times)
+    return means and float(means[1] - means[0])
 
 
 METRICS = {

@@ -1,29 +1,26 @@
 """Area under the ROC curve over frames, and what the labels of the videos alone give."""
 
-from sklearn.metrics import roc_auc_score
-
-from stavad.evaluate.score import frames_of
+from stavad.evaluate.counted import Counted
 
 PLACE = 1
 
 
-def _auc(frames) -> float | None:
-    return float(roc_auc_score(*frames[:2], sample_weight=frames[2])) if frames else None
+def auc(scored, times=None):
+    """Area under the ROC curve over all frames of all videos; ties count half."""
+    counted = Counted.of(scored)
+    return counted.frames and counted.frames.auc(counted.times(times))
 
 
-def auc(scored):
-    """Area under the ROC curve over all frames of all videos."""
-    return _auc(frames_of(scored))
-
-
-def auc_abnormal(scored):
+def auc_abnormal(scored, times=None):
     """The same over the abnormal videos alone, which the video's label does not help with."""
-    return _auc(frames_of([s for s in scored if s.video.label == 1]))
+    counted = Counted.of(scored)
+    return counted.abnormal_frames and counted.abnormal_frames.auc(counted.times(times))
 
 
-def oracle_auc(scored):
+def oracle_auc(scored, times=None):
     """What a scorer reaches that gives every frame its video's label."""
-    return _auc(frames_of(scored, lambda s: s.video.label == 1))
+    counted = Counted.of(scored)
+    return counted.oracle and counted.oracle.auc(counted.times(times))
 
 
 METRICS = {

@@ -1,26 +1,33 @@
 """Area under the precision-recall curve over frames, by the two definitions in use."""
 
-from sklearn.metrics import auc as area
-from sklearn.metrics import average_precision_score, precision_recall_curve
+import numpy as np
 
-from stavad.evaluate.score import frames_of
+from stavad.evaluate.counted import Counted
 
 PLACE = 2
 
 
-def average_precision(scored):
-    """Mean of the precision over the recall, in steps."""
-    frames = frames_of(scored)
-    return float(average_precision_score(*frames[:2], sample_weight=frames[2])) if frames else None
-
-
-def average_precision_trapezoid(scored):
-    """Area under straight lines between the points of the precision-recall curve, as much of the field computes it."""
-    frames = frames_of(scored)
-    if not frames:
+def _curve(scored, times) -> tuple[np.ndarray, np.ndarray] | None:
+    """Recall and precision at each score as threshold, the highest first, before them the point (0, 1)."""
+    counted = Counted.of(scored)
+    levels = counted.frames.at_levels(counted.times(times)) if counted.frames else None
+    if levels is None:
         return None
-    precision, recall, _ = precision_recall_curve(*frames[:2], sample_weight=frames[2])
-    return float(area(recall, precision))
+    false, true = (np.cumsum(side[::-1]) for side in levels)
+    precision = np.divide(true, true + false, out=np.ones(len(true)), where=true + false > 0)
+    return np.r_[0.0, true / true[-1]], np.r_[1.0, precision]
+
+
+def average_precision(scored, times=None):
+    """Mean of the precision over the recall, in steps."""
+    curve = _curve(scored, times)
+    return curve and float((np.diff(curve[0]) * curve[1][1:]).sum())
+
+
+def average_precision_trapezoid(scored, times=None):
+    """Area under straight lines between the points of the precision-recall curve, as much of the field computes it."""
+    curve = _curve(scored, times)
+    return curve and float(np.trapezoid(curve[1], curve[0]))
 
 
 METRICS = {

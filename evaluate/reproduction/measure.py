@@ -11,6 +11,8 @@ import numpy as np
 
 from stavad.data.catalogue import Video
 from stavad.data.files import written
+from stavad.data.groups import groups_of
+from stavad.data.leaks import copies, tell_copies
 from stavad.data.store import Stored
 from stavad.evaluate.bootstrap import measure
 from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PROTOCOLS
@@ -32,6 +34,7 @@ class Reproduction:
         training, scoring: settings; those that make a row of the tables go over them.
         draws: trainings of each row, with seeds from that of `training` on; 0 for the protocol's own number.
         folder: where measurements, tables and picture are kept.
+        note: told of copies in both parts.
     """
 
     def __init__(
@@ -43,10 +46,15 @@ class Reproduction:
         scoring: ScoringSettings,
         draws: int,
         folder: Path,
+        note: Callable[[str], None] = print,
     ):
         self.dataset, self.protocol, self.folder = dataset, PROTOCOLS[dataset], folder
         self.stored, self.training, self.scoring = stored, training, scoring
-        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed))
+        labelled = [video for video in videos if video.label is not None]
+        same = copies(labelled, stored, training.segments)
+        groups = groups_of(labelled, training.group_names, same)
+        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed, groups))
+        tell_copies(same, self.cases[0][1], note)
         self.rows = ABLATION | OTHERS
         digests = {
             video.id: f"{(read := stored[video.id]).bag(training.segments).digest} {read.frames}" for video in videos

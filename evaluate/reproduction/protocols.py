@@ -1,12 +1,13 @@
 """Protocols of the literature: how a data set is split, how often a model is trained on it, what the paper reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
+from stavad.data.groups import draw
 from stavad.train.recipes import RECIPES
 
 
@@ -23,8 +24,10 @@ class Protocol:
         None  # (normal, abnormal) videos drawn for training, the rest tests; None: the split given
     )
 
-    def cases(self, videos: list[Video], draws: int, first: int = 0) -> Iterator[tuple[int, list[Video]]]:
-        """Seed, from `first` on, and split videos of each training.
+    def cases(
+        self, videos: list[Video], draws: int, first: int = 0, groups: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[int, list[Video]]]:
+        """Seed, from `first` on, and split videos of each training; drawn ones leave `groups` whole.
 
         Raises:
             UserError: the videos do not allow this protocol.
@@ -42,13 +45,11 @@ class Protocol:
                 if not any(video.split == part for video in of_label):
                     raise UserError(self.title, f"has no {name} video to {part} on", "give labels with a split")
         for seed in range(first, first + draws):
-            yield seed, self._draw(videos, seed) if self.drawn else videos
+            yield seed, self._draw(videos, seed, groups) if self.drawn else videos
 
-    def _draw(self, videos: list[Video], seed: int) -> list[Video]:
-        rng = np.random.default_rng(seed)
-        train: set[str] = set()
-        for label, number in enumerate(self.drawn):
-            train.update(rng.permutation([video.id for video in videos if video.label == label])[:number])
+    def _draw(self, videos: list[Video], seed: int, groups: Mapping[str, str] | None) -> list[Video]:
+        groups = groups or {video.id: video.id for video in videos}
+        train = draw(videos, dict(enumerate(self.drawn)), groups, np.random.default_rng(seed))
         return [replace(video, split="train" if video.id in train else "test") for video in videos]
 
 

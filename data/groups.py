@@ -1,0 +1,81 @@
+"""Which videos belong together, as parts or copies of one recording, and draws that do not tear them apart."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from stavad.data.catalogue import Video
+from stavad.data.errors import few
+
+PART = re.compile(
+    r"(?i)(.+?)[-_ .]*(?:part|pt|clip|seg|segment|chunk|split|cut|teil)[-_ .]*(\d+)(?:of\d+)?"
+)  # cam1_part3
+NUMBER = re.compile(r"(.*\d[^\d]*?)(?:[-_](\d{1,2})| \((\d{1,2})\))")  # Abuse001_2, cam1 (2)
+
+
+def by_name(ids: Iterable[str]) -> dict[str, str]:
+    """id -> the recording that it is plainly a numbered part of; ids that are no parts are left out.
+
+    Parts are `NAME_part3` and the like, or `NAME_2` where NAME holds a number itself; of one NAME there are several, numbered from 0 or 1
+    without a gap. The folder of a class makes no difference.
+    """
+    members: dict[str, dict[str, int]] = defaultdict(dict)
+    for id in ids:
+        name = id.partition("/")[2] or id
+        found = PART.fullmatch(name) or NUMBER.fullmatch(name)
+        if found:
+            members[found[1]][id] = int(found[2] or found[found.lastindex])
+    return {
+        id: recording
+        for recording, parts in members.items()
+        if len(parts) > 1 and set(parts.values()) in (set(range(len(set(parts.values())))), set(range(1, 1 + len(set(parts.values())))))
+        for id in parts
+    }  # fmt: skip
+
+
+def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """id -> group, of every video: its column `group`, else its recording by name, joined by `copies`; alone, its own id.
+
+    Args:
+        names: whether `by_name` counts.
+        copies: pairs of ids that hold the same.
+    """
+    parts = by_name(video.id for video in videos) if names else {}
+    group = {v.id: f"group {v.group}" if v.group else f"recording {parts[v.id]}" if v.id in parts else v.id for v in videos}  # fmt: skip
+    for one, other in copies:
+        kept, lost = group[one], group[other]
+        if kept != lost:
+            group = {id: kept if name == lost else name for id, name in group.items()}
+    return group
+
+
+def tell_groups(videos: list[Video], drawn: bool, note: Callable[[str], None]) -> None:
+    """How many videos belong together, and for what."""
+    members = defaultdict(list)
+    for video in videos:
+        if video.group:
+            members[video.group].append(video.id)
+    if members and drawn:
+        shown = few([f"{len(ids)} of {name}" for name, ids in sorted(members.items())])
+        note(f"note: videos of one recording stay in one part of the split: {shown} (--no-group-names leaves names out of account)")  # fmt: skip
+    torn = [name for name, ids in members.items() if len({v.split for v in videos if v.group == name and v.split}) > 1]
+    if torn and not drawn:
+        note(f"note: the split given has parts of one recording on both sides: {few(sorted(torn))}; what is measured on them is too good")  # fmt: skip
+
+
+def draw(videos: list[Video], numbers: Mapping[int, int], groups: Mapping[str, str], rng) -> set[str]:
+    """Ids of a random draw of `numbers[label]` videos of each label, or as few more as whole groups need."""
+    of_group = defaultdict(list)
+    for video in videos:
+        of_group[groups[video.id]].append(video.id)
+    drawn: set[str] = set()
+    for label in (0, 1):
+        members = [video.id for video in videos if video.label == label]
+        order: np.ndarray = rng.permutation(members)
+        for id in order:
+            if sum(member in drawn for member in members) >= numbers[label]:
+                break
+            drawn.update(of_group[groups[str(id)]])
+    return drawn
