@@ -26,14 +26,19 @@ def measure(scored: list[ScoredVideo], intervals: Collection[str] | None = None,
     """
     members = recordings(scored)
     counted = Counted(scored)
+    values = {name: metric(counted) for name, (_, metric) in METRICS.items()}
+    wanted = [name for name, value in values.items() if value is not None and (intervals is None or name in intervals)]
+    resampled: dict[str, list[float]] = {name: [] for name in METRICS}
     rng = np.random.default_rng(seed)
-    draws = [_times(members, rng.integers(len(members), size=len(members)), len(scored)) for _ in range(RESAMPLES)]
+    for _ in range(RESAMPLES if len(members) > 1 else 0):
+        times = _times(members, rng.integers(len(members), size=len(members)), len(scored))
+        for name in wanted:
+            if (value := METRICS[name][1](counted, times)) is not None:
+                resampled[name].append(value)
     result = {}
-    for name, (_, metric) in METRICS.items():
-        value = metric(counted)
-        wanted = value is not None and len(members) > 1 and (intervals is None or name in intervals)
-        resampled = [v for times in draws if (v := metric(counted, times)) is not None] if wanted else []
-        low, high = map(float, np.percentile(resampled, [2.5, 97.5])) if resampled else (None, None)
+    for name, value in values.items():
+        found = resampled[name]
+        low, high = map(float, np.percentile(found, [2.5, 97.5])) if found else (None, None)
         result[name] = {"value": value, "low": low, "high": high}
     return result
 

@@ -19,13 +19,31 @@ class Ranked:
 
     def __init__(self, scores: np.ndarray, cases: np.ndarray, video: np.ndarray):
         order = np.argsort(scores, kind="stable")
-        self.cases, self.video = cases[:, order], video[order]
+        self.cases, self.video = cases[:, order].astype(np.float64), video[order]
+        self._times: np.ndarray | None = None
+        self._curve_of: np.ndarray | None = None
         self.starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of equal scores
 
     def at_levels(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Normal and abnormal cases of each different score, ascending; `times` (videos,) is how often each video counts. None: not of both kinds."""
-        normal, abnormal = np.add.reduceat(self.cases * times[self.video], self.starts, axis=1)
+        if times is not self._times:  # several metrics of one resample ask for the same
+            cases = self.cases * times.astype(self.cases.dtype)[self.video]
+            self._times = times
+            self._levels = cases if len(self.starts) == cases.shape[1] else np.add.reduceat(cases, self.starts, axis=1)
+        normal, abnormal = self._levels
         return (normal, abnormal) if normal.any() and abnormal.any() else None
+
+    def precision_recall(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Recall and precision at each score as threshold, the highest first, before them the point (0, 1). None: not of both kinds."""
+        levels = self.at_levels(times)
+        if levels is None:
+            return None
+        if times is not self._curve_of:
+            false, true = np.cumsum(levels[0][::-1]), np.cumsum(levels[1][::-1])
+            above = true + false
+            precision = np.divide(true, above, out=np.ones(len(true)), where=above > 0)
+            self._curve_of, self._curve = times, (np.r_[0.0, true / true[-1]], np.r_[1.0, precision])
+        return self._curve
 
     def auc(self, times: np.ndarray) -> float | None:
         """Area under the ROC curve, equal scores by straight lines (ties count half), as scikit-learn's. None: not of both kinds."""
@@ -34,7 +52,7 @@ class Ranked:
             return None
         normal, abnormal = levels
         below = np.cumsum(normal) - normal / 2
-        return float((abnormal * below).sum() / (normal.sum() * abnormal.sum()))
+        return float(abnormal @ below / (normal.sum() * abnormal.sum()))
 
 
 class Counted(list[ScoredVideo]):

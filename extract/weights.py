@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ class Weights:
 
 def cache_folder() -> Path:
     """Where fetched weights are kept: `$XDG_CACHE_HOME/pipeline-weights`, by default below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeline-weights"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeline-weights"
+    except RuntimeError:  # no home and no entry of the user
+        return Path(tempfile.gettempdir()) / "pipeline-weights"
 
 
 def fetch(weights: Weights) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,12 +36,14 @@ def fit(
     """
     torch.manual_seed(settings.seed)
     model = build(abnormal.shape[-1], settings).to(abnormal.device)
-    if settings.model == "sta" and settings.attention and (reason := unavailable()):
+    on_cpu = abnormal.device.type == "cpu"
+    if on_cpu and settings.model == "sta" and settings.attention and (reason := unavailable()):
         on_note(f"the attention runs unfused, some times slower: {reason}")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    draws = zip(*(batches(len(bags), settings.batch, settings.seed) for bags in (abnormal, normal)))
+    sides = zip((abnormal, normal), (1, 0))  # each side by a seed of its own, or both would draw the same places
+    draws = zip(*(batches(len(bags), settings.batch, (settings.seed, label), bags.device) for bags, label in sides))
     for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):
-        chosen = [bags[draw.to(bags.device)] for bags, draw in zip((abnormal, normal), next(draws))]
+        chosen = [bags[draw] for bags, draw in zip((abnormal, normal), next(draws))]
         scored = model(torch.cat(chosen))
         _require_finite(scored.scores)
         sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))
@@ -58,12 +61,12 @@ def _require_finite(*tensors: Tensor) -> None:
         raise UserError("training", "diverged: scores or weights are no numbers", "give a lower --learning-rate")
 
 
-def batches(bags: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Endless draws of `size` bags (all, if there are fewer): shuffled, each bag once before any comes again."""
-    generator = torch.Generator().manual_seed(seed)
-    size, queue = min(size, bags), torch.empty(0, dtype=torch.long)
+def batches(bags: int, size: int, seed: tuple[int, ...], device=None) -> Iterator[Tensor]:
+    """Endless draws of `size` bags (all, if there are fewer), on the device: shuffled, each bag once before any comes again."""
+    rng = np.random.default_rng(seed)
+    size, queue = min(size, bags), torch.empty(0, dtype=torch.long, device=device)
     while True:
         if len(queue) < size:
-            queue = torch.cat([queue, torch.randperm(bags, generator=generator)])
+            queue = torch.cat([queue, torch.from_numpy(rng.permutation(bags)).to(queue.device)])
         draw, queue = queue[:size], queue[size:]
         yield draw

@@ -41,7 +41,7 @@ def k_max(abnormal: Tensor, normal: Tensor) -> Tensor:
     """
     k = abnormal.shape[1] // 16 + 1
     bags = torch.cat([side.topk(min(k, side.shape[1])).values.mean(1) for side in (abnormal, normal)])
-    labels = torch.cat([torch.ones(len(abnormal)), torch.zeros(len(normal))]).to(bags)
+    labels = torch.cat([bags.new_ones(len(abnormal)), bags.new_zeros(len(normal))])
     return binary_cross_entropy(bags, labels)
 
 

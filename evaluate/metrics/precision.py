@@ -10,24 +10,19 @@ PLACE = 2
 def _curve(scored, times) -> tuple[np.ndarray, np.ndarray] | None:
     """Recall and precision at each score as threshold, the highest first, before them the point (0, 1)."""
     counted = Counted.of(scored)
-    levels = counted.frames.at_levels(counted.times(times)) if counted.frames else None
-    if levels is None:
-        return None
-    false, true = (np.cumsum(side[::-1]) for side in levels)
-    precision = np.divide(true, true + false, out=np.ones(len(true)), where=true + false > 0)
-    return np.r_[0.0, true / true[-1]], np.r_[1.0, precision]
+    return counted.frames.precision_recall(counted.times(times)) if counted.frames else None
 
 
 def average_precision(scored, times=None):
     """Mean of the precision over the recall, in steps."""
     curve = _curve(scored, times)
-    return curve and float((np.diff(curve[0]) * curve[1][1:]).sum())
+    return curve and float(np.diff(curve[0]) @ curve[1][1:])
 
 
 def average_precision_trapezoid(scored, times=None):
     """Area under straight lines between the points of the precision-recall curve, as much of the field computes it."""
     curve = _curve(scored, times)
-    return curve and float(np.trapezoid(curve[1], curve[0]))
+    return curve and float(np.diff(curve[0]) @ (curve[1][1:] + curve[1][:-1])) / 2
 
 
 METRICS = {

@@ -8,7 +8,12 @@ from stavad.evaluate.plots import plot_reproduction
 from stavad.evaluate.reproduction.measure import METHODS, Reproduction
 from stavad.evaluate.reproduction.protocols import ABLATION, PAPER
 
-NAMES = {"FC": "MIL ranking, FC head (after Sultani et al., 2018)", PAPER: "**the paper's model**"}  # in table 1
+NAMES = {  # of rows of the ablation, in table 1
+    PAPER: "**the paper's model**",
+    f"{PAPER}, rows of length 1": "the paper's model, rows of length 1 as in Sultani et al., 2018",
+    "FC": "MIL ranking, FC head (after Sultani et al., 2018), centred",
+    "FC, rows of length 1": "MIL ranking, FC head, rows of length 1 (Sultani et al., 2018)",
+}
 COLUMNS = {  # of table 2
     "auc": "frame AUC",
     "auc_abnormal": "abnormal only",
@@ -55,29 +60,21 @@ def tables(measured: Reproduction) -> str:
     ]
     for row in measured.rows:
         name = NAMES.get(row, row)
-        if row in ABLATION and row not in ("FC", PAPER):
+        if row in ABLATION and row not in NAMES:
             continue
         theirs = ", ".join(f"{kind} {auc:.3f}" for kind, auc in paper.items()) if row == PAPER else ""
         cells = [_cell(measured, row, column) for column in METHODS]
         cells.append("" if row == PAPER else _gain(measured.values(row, "auc") - measured.values(PAPER, "auc")))
         lines.append(f"| {name} | {' | '.join(cells)} | {theirs} |")
-    lines += ["", "## Table 2: ablation", "", "| | " + " | ".join(COLUMNS.values()) + " | AUC less the row above |"]
-    lines.append("|---|" + "---|" * (len(COLUMNS) + 1))
-    before = None
+    printed = measured.protocol.ablation
+    theirs = " paper (I3D): negative, positive, gap, AUC |" if printed else ""
+    lines += ["", "## Table 2: ablation", "", f"| | {' | '.join(COLUMNS.values())} | AUC less the first row |{theirs}"]
+    lines.append("|---|" + "---|" * (len(COLUMNS) + 1 + bool(printed)))
     for row in ABLATION:
-        step = "" if before is None else _gain(measured.values(row, "auc") - measured.values(before, "auc"))
+        step = "" if row == PAPER else _gain(measured.values(row, "auc") - measured.values(PAPER, "auc"))
         cells = [_spread(measured.values(row, column)) for column in COLUMNS]
-        lines.append(f"| {row} | {' | '.join(cells)} | {step} |")
-        before = row
-    if printed := measured.protocol.ablation:
-        lines += [
-            "",
-            "The paper's Table 2 (I3D):",
-            "",
-            "| | negative clips | positive clips | gap | frame AUC |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [f"| {row} | {n:.2f} | {p:.2f} | {g:.2f} | {auc:.3f} |" for row, (n, p, g, auc) in printed.items()]
+        figures = ["{:.2f}, {:.2f}, {:.2f}, {:.3f}".format(*printed[row]) if row in printed else ""] if printed else []
+        lines.append(f"| {row} | {' | '.join([*cells, step, *figures])} |")
     return "\n".join(lines) + "\n"
 
 

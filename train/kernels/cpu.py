@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import torch
@@ -111,7 +112,10 @@ def library(dtype: torch.dtype, degree: int) -> ctypes.CDLL:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.{os.getpid()}")
-            subprocess.run([*command, "-o", part, SOURCE, "-lm"], check=True, capture_output=True, text=True)
+            try:
+                _compile(command, part)
+            except subprocess.CalledProcessError:
+                _compile([option for option in command if option != "-fopenmp"], part)  # Apple's has no OpenMP
             os.replace(part, path)
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
@@ -119,8 +123,16 @@ def library(dtype: torch.dtype, degree: int) -> ctypes.CDLL:
         raise Unavailable(f"{compiler} fails: {said[0][:150] if said else error}") from None
 
 
+def _compile(command: list[str], part: Path) -> None:
+    subprocess.run([*command, "-o", part, SOURCE, "-lm"], check=True, capture_output=True, text=True)
+
+
 def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeline-kernels"
+    """Of the user; where there is no home, of temporary files."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeline-kernels"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"pipeline-kernels-{os.getuid()}"
 
 
 def _processor() -> str:
