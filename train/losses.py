@@ -3,25 +3,45 @@
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, normalize, relu
+from torch.utils.checkpoint import checkpoint
+
+BLOCK = 2**24  # products of pairs that are in memory at a time
 
 
 def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> Tensor:
-    """Eq. 4: normal segments alike, abnormal bags apart from normal ones by a cosine of at most `margin`.
+    """Eq. 4: the segments of a normal video alike, those of an abnormal one apart, as far as their cosine is below `margin`.
 
-    The similarity of two bags is the mean cosine over their N x N pairs of segments. As cosine is bilinear in unit
-    vectors, that is the product of two mean unit vectors: no pair is ever formed.
+    1 - Avg_{i<j} cos(f_i^n, f_j^n) + Avg_{i<j} min(cos(f_i^p, f_j^p), margin), over the pairs of segments of one video, averaged over
+    videos. The first average needs no pairs: the sum of all cosines is the squared length of the sum of the unit vectors. A zero vector has
+    cosine 0 to all; a video of one segment has no pairs, and an average of 0.
 
     Args:
-        abnormal, normal: boosted features (B, N, C) of the abnormal and of the normal bags.
-        margin: of `torch.nn.CosineEmbeddingLoss`: a pair of unlike bags below it costs nothing.
+        abnormal, normal: boosted features (B, N, C) of the abnormal and of the normal videos.
+        margin: a pair of an abnormal video that is more alike costs no more, as both may be normal.
 
     Returns:
-        Scalar: mean of 1 - cos over pairs of normal bags, plus mean of max(0, cos - margin) over unlike pairs.
+        Scalar.
     """
-    abnormal, normal = (normalize(bags, dim=-1).mean(1) for bags in (abnormal, normal))
-    alike = 1 - normal.mean(0).square().sum()
-    unlike = relu(abnormal @ normal.T - margin).mean()
-    return alike + unlike
+    abnormal, normal = (normalize(bags, dim=-1) for bags in (abnormal, normal))
+    pairs = max(1, normal.shape[1] * (normal.shape[1] - 1))  # of i and j apart, in both orders
+    alike = (normal.sum(1).square().sum(-1) - normal.square().sum((1, 2))) / pairs
+    return 1 - alike.mean() + _mean_of_pairs(abnormal, margin).mean()
+
+
+def _mean_of_pairs(unit: Tensor, margin: float) -> Tensor:
+    """(B,): mean over pairs i < j of min(product, margin), of unit vectors (B, N, C); of many by blocks of rows, made again for the gradient."""
+    bags, segments, _ = unit.shape
+    rows = max(1, min(segments, BLOCK // (bags * segments)))
+
+    def block(unit: Tensor, begin: int) -> Tensor:
+        products = unit[:, begin : begin + rows] @ unit.mT
+        return products.clamp(max=margin).triu(begin + 1).sum((1, 2))  # the pairs j > i
+
+    if rows == segments:
+        total = block(unit, 0)
+    else:
+        total = sum(checkpoint(block, unit, begin, use_reentrant=False) for begin in range(0, segments, rows))
+    return total / max(1, segments * (segments - 1) / 2)
 
 
 def ranking(abnormal: Tensor, normal: Tensor) -> Tensor:
