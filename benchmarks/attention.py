@@ -18,7 +18,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from stavad.train.attention import SpatialTemporalAttention
-from stavad.train.kernels.cpu import unavailable
+from stavad.train.kernels.compiled import unavailable
 from stavad.train.model import AnomalyDetector
 from stavad.train.settings import TrainSettings
 from tests.reference import written_out

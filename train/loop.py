@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from stavad.data.errors import UserError
 from stavad.train.baselines import build
-from stavad.train.kernels.cpu import unavailable
+from stavad.train.kernels.compiled import unavailable
 from stavad.train.model import Scored
 from stavad.train.settings import TrainSettings, steps
+
+LOOK_EVERY = 32  # steps between two looks whether the scores are numbers: a GPU would wait for each
 
 
 def fit(
@@ -42,22 +44,25 @@ def fit(
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     sides = zip((abnormal, normal), (1, 0))  # each side by a seed of its own, or both would draw the same places
     draws = zip(*(batches(len(bags), settings.batch, (settings.seed, label), bags.device) for bags, label in sides))
+    finite = torch.ones((), dtype=torch.bool, device=abnormal.device)
     for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):
         chosen = [bags[draw] for bags, draw in zip((abnormal, normal), next(draws))]
         scored = model(torch.cat(chosen))
-        _require_finite(scored.scores)
+        finite &= scored.scores.isfinite().all()
+        if step % LOOK_EVERY == 0:
+            _require(finite)
         sides = zip(*(part.split([len(bags) for bags in chosen]) for part in scored))
         loss, terms = model.objective(*(Scored(*side) for side in sides))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         on_step(step, loss.detach(), terms)
-    _require_finite(*model.parameters())
+    _require(finite & torch.stack([p.isfinite().all() for p in model.parameters()]).all())
     return model.eval()
 
 
-def _require_finite(*tensors: Tensor) -> None:
-    if not all(tensor.isfinite().all() for tensor in tensors):
+def _require(finite: Tensor) -> None:
+    if not finite:
         raise UserError("training", "diverged: scores or weights are no numbers", "give a lower --learning-rate")
 
 

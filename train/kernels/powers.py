@@ -1,0 +1,104 @@
+"""The readings of a map that power sums need: in C on a CPU with a compiler, by the same names in `eager` with tensors alone."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stavad.train.kernels.compiled import call, library
+
+
+class Term(NamedTuple):
+    """m(position) p(x): the polynomial's coefficients are `matrix` times the power sums, the row's plus the column's."""
+
+    multiplier: Tensor | None  # (B, N, C); None stands for 1
+    matrix: Tensor  # (Q, K)
+    rows: Tensor  # (K, B, N)
+    columns: Tensor  # (K, B, C)
+
+    @property
+    def of_rows(self) -> Tensor:
+        """(B, N, Q)."""
+        return torch.einsum("qk,kbn->bnq", self.matrix, self.rows)
+
+
+class Own(NamedTuple):
+    """m(position) e(x), the same polynomial everywhere."""
+
+    multiplier: Tensor | None
+    coefficients: Tensor  # (Q,)
+
+
+def slope(coefficients: Tensor) -> Tensor:
+    """Of a polynomial's derivative: of the coefficients (Q, ..), which belong to x^0 .. x^(Q-1), those of x^0 .. x^(Q-2)."""
+    order = torch.arange(1, len(coefficients), device=coefficients.device, dtype=coefficients.dtype)
+    return coefficients[1:] * order.view(-1, *[1] * (coefficients.dim() - 1))
+
+
+def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Sums of v x^k, k < count, over the rows (V, K, B, N) and columns (V, K, B, C), x = features / reach; v None is 1."""
+    bags, clips, width = features.shape
+    rows = features.new_empty(len(values), count, bags, clips)
+    columns = features.new_empty(len(values), count, bags, width)
+    loaded = library("powers.c", features.dtype)
+    call(loaded, "gather", bags, clips, width, features, 1 / reach, count, len(values), values, keep, rows, columns)
+    return rows, columns
+
+
+def attend(
+    features: Tensor, reach: float, matrix: Tensor, sums: tuple, own: Tensor, keep: Tensor | None, out: Tensor
+) -> None:
+    """out = features + numerator / denominator, the polynomials of matrix (2, Q, K); `out` may be `features`."""
+    rows, columns = sums
+    of_rows = torch.einsum("tqk,kbn->bntq", matrix, rows)
+    _, terms, count = matrix.shape
+    call(
+        library("powers.c", features.dtype), "attend", *features.shape, features, 1 / reach, terms, count, matrix, of_rows,
+        columns, len(own), own, keep, out,
+    )  # fmt: skip
+
+
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, own: Tensor, keep, count: int):
+    """Sums of u x^k and w x^k, k < count, over the rows (2, K, B, N) and columns (2, K, B, C): u = grad / d is the gradient of the numerator,
+    w = (features - out) u that of the denominator d = below - own.
+    """
+    bags, clips, width = features.shape
+    rows = features.new_empty(2, count, bags, clips)
+    columns = features.new_empty(2, count, bags, width)
+    call(
+        library("powers.c", features.dtype), "given", bags, clips, width, features, 1 / reach, out, grad, *below.matrix.shape,
+        below.matrix, below.of_rows, below.columns, len(own), own, keep, count, rows, columns,
+    )  # fmt: skip
+    return rows, columns
+
+
+def derive(
+    features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, own: Tensor, keep
+) -> Tensor:
+    """Gradient of the features: (u n'(x) + w d'(x) + r'(x) - the position's own) / reach + grad.
+
+    Args:
+        both: coefficients of n', then of d (2 Q - 1, K).
+        key: of r', what the position is given as a key (Q, K').
+    """
+    d_features = torch.empty_like(features)
+    call(
+        library("powers.c", features.dtype), "derive", *features.shape, features, 1 / reach, out, grad, *key.matrix.shape[:1],
+        both.matrix.shape[1], both.matrix, both.of_rows, both.columns, key.matrix.shape[1], key.matrix, key.of_rows, key.columns,
+        len(own), own, keep, d_features,
+    )  # fmt: skip
+    return d_features
+
+
+def combine(
+    features: Tensor, reach: float, terms: tuple[Term, ...], owns: tuple[Own, ...], keep: Tensor | None
+) -> Tensor:
+    """The sum of the terms at each position (B, N, C); 0 where a row is not kept."""
+    out = torch.empty_like(features)
+    call(
+        library("powers.c", features.dtype), "combine", *features.shape, features, 1 / reach,
+        len(terms), tuple(t.matrix.shape[0] for t in terms), tuple(t.matrix.shape[1] for t in terms),
+        *(tuple(part) for part in zip(*((t.multiplier, t.matrix, t.of_rows, t.columns) for t in terms))),
+        len(owns), tuple(len(o.coefficients) for o in owns), *(tuple(part) for part in zip(*owns)), keep, out,
+    )  # fmt: skip
+    return out
