@@ -1,5 +1,6 @@
 """The linear-time attention against the written-out one."""
 
+import functools
 import math
 
 import pytest
@@ -40,18 +41,17 @@ def test_exact_to_rounding(normalize, dtype, bound, scale):
     assert error(module_of(normalize), features) <= bound
 
 
+def _told(taken, name, whole, *arguments, **named):
+    out = whole(*arguments, **named)
+    taken.append(name)
+    return out
+
+
 def ways(monkeypatch):
     """Which of the two forms each pass takes, as the module runs."""
     taken = []
     for form in (powers, angles):
-        whole = form.step
-
-        def step(*arguments, name=form.__name__.rpartition(".")[2], whole=whole, **named):
-            out = whole(*arguments, **named)
-            taken.append(name)
-            return out
-
-        monkeypatch.setattr(form, "step", step)
+        monkeypatch.setattr(form, "step", functools.partial(_told, taken, form.__name__.rpartition(".")[2], form.step))
     return taken
 
 

@@ -122,8 +122,9 @@ class _Step(torch.autograd.Function):
     def backward(ctx, grad):
         reach, normalize, loops = ctx.more
         derive = _attend_backward if normalize == "keys" else _attend_masked_backward
-        saved = ctx.saved_tensors
-        d_features, d_kernel, d_own = derive(grad.contiguous(), *saved, reach, loops, ctx.needs_input_grad[0])
+        d_features, d_kernel, d_own = derive(
+            grad.contiguous(), reach, loops, ctx.needs_input_grad[0], *ctx.saved_tensors
+        )
         return d_features, None, d_kernel, d_own, None, None, None
 
 
@@ -141,7 +142,7 @@ def _numerator_and_denominator(kernel: Tensor, reach: float) -> Tensor:
     return torch.stack([reach * shift(kernel, 1), shift(kernel, 0)])
 
 
-def _attend_backward(grad, features, keep, kernel, own, out, rows, columns, reach, loops, wanted):
+def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
     n, sums = len(kernel), (rows, columns)
     above, below = _numerator_and_denominator(kernel, reach)
     most = max(n, len(own) + 1)
@@ -172,7 +173,7 @@ def _attend_masked(features, keep, kernel, own, reach, loops, in_place):
 
 
 def _attend_masked_backward(
-    grad, features, keep, kernel, own, out, normalizer, rows, columns, value_rows, value_columns, reach, loops, wanted
+    grad, reach, loops, wanted, features, keep, kernel, own, out, normalizer, rows, columns, value_rows, value_columns
 ):
     value, n = features / normalizer, len(kernel)
     most = max(n, len(own))
