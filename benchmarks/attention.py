@@ -1,6 +1,6 @@
 """Spatial-temporal attention: ours against the written-out form, a row-by-row form, and the floor.
 
-    python -m benchmarks.attention [--device cuda]
+    python -m benchmarks.attention [--device cuda] [--before WORKTREE]
 
 Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
 Peak memory is what was allocated beyond the input (of the slow forms, what the process grew by), in multiples of it.
@@ -12,11 +12,13 @@ import argparse
 import platform
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.before import centred, module
 from stavad.train.attention import SpatialTemporalAttention
 from stavad.train.kernels.compiled import unavailable
 from stavad.train.model import AnomalyDetector
@@ -34,7 +36,9 @@ LONG = [(6749, 4096), (50_000, 1024), (50_000, 4096)]  # the longest test video 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    device = torch.device(parser.parse_args().device)
+    parser.add_argument("--before", metavar="WORKTREE", default="", help="of commit 8fe596e: its version beside ours")
+    given = parser.parse_args()
+    device = torch.device(given.device)
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or platform.machine()}"
     )
@@ -42,7 +46,9 @@ def main() -> None:
     eager, fused = SpatialTemporalAttention().to(device), SpatialTemporalAttention().to(device)
     fused.load_state_dict(eager.state_dict())
     eager.fused = False
-    print(f"fused: {unavailable() or 'attention.c'}")
+    print(f"fused: {unavailable() or 'powers.c'}")
+    if given.before:
+        beside_before(given.before, device)
     forms = {
         "written out": lambda x: written_out(eager, x),
         "row by row": lambda x: row_by_row(eager, x),
@@ -66,6 +72,48 @@ def main() -> None:
     print("\nwhole model, a long video scored in one piece: s of the attention, of all; peak memory in inputs")
     for shape in LONG:
         print(f"{shape[0]:>5} x {shape[1]:<4}" + "".join(f"{x:>8.2f}" for x in score_long(shape, device)), flush=True)
+
+
+def beside_before(folder: str, device) -> None:
+    """A training batch of centred features: each time the two versions take turns, and the floor with them."""
+    print(
+        "\nbatches of 60 bags, ms: floor, commit 8fe596e, ours (times faster; times the floor; peak memory in inputs)"
+    )
+    ours = SpatialTemporalAttention().to(device)
+    before = module(folder, "train.attention").SpatialTemporalAttention().to(device)
+    before.load_state_dict(ours.state_dict())
+    for form in ("in C", "tensors alone"):
+        ours.fused = before.fused = form == "in C"
+        for width in (1024, 4096):
+            features = centred(60, 32, width).to(device)
+            weight = torch.ones_like(features)
+            for backward in (False, True):
+
+                def run(call, backward=backward, features=features, weight=weight):
+                    with torch.set_grad_enabled(backward):
+                        out = call(features)
+                    if backward:
+                        out.backward(weight)
+
+                floor, old, new = take_turns(
+                    [partial(read_and_write, features), partial(run, before), partial(run, ours)],
+                    device,
+                    7 if form == "in C" else 2,
+                )
+                memory = peak(partial(run, ours)) / features.nbytes
+                what = "forward and backward" if backward else "forward"
+                print(f"{form:>14}, 60 x 32 x {width:<5}{what:<22}{1e3 * floor:8.1f}{1e3 * old:9.1f}{1e3 * new:9.1f}  ({old / new:.1f}; {new / floor:.1f}; {memory:.1f})", flush=True)  # fmt: skip
+
+
+def read_and_write(features) -> None:
+    """Twice, as two passes at least have to."""
+    for _ in range(2):
+        features + 1
+
+
+def take_turns(work: list, device, turns: int) -> list[float]:
+    """The fastest time of each, one after the other in each turn."""
+    return [min(times) for times in zip(*[[fastest(call, device, 1) for call in work] for _ in range(turns)])]
 
 
 def score_long(shape: tuple[int, int], device) -> tuple[float, float, float]:

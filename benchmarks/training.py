@@ -1,6 +1,6 @@
 """Where the time of a training step goes, for the paper's batch of 30 + 30 bags of 32 segments.
 
-    python -m benchmarks.training [--device cuda]
+    python -m benchmarks.training [--device cuda] [--before WORKTREE]
 
 Forward and backward of each part by itself, and of a whole step, in ms and as a share of the whole.
 """
@@ -10,6 +10,7 @@ import argparse
 import torch
 
 from benchmarks.attention import fastest
+from benchmarks.before import centred, module
 from stavad.train.loop import batches
 from stavad.train.losses import objective
 from stavad.train.model import AnomalyDetector, Scored
@@ -21,23 +22,50 @@ BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    device = torch.device(parser.parse_args().device)
+    parser.add_argument(
+        "--before", metavar="WORKTREE", default="", help="of commit 8fe596e: its whole step beside ours"
+    )
+    given = parser.parse_args()
+    device = torch.device(given.device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads")
-    names = ("data", "attention", "head", "losses", "optimiser", "whole step")
-    print(f"{'C':>6}" + "".join(f"{name:>18}" for name in names))
+    names = ["data", "attention", "head", "losses", "optimiser", "whole step"]
+    print(f"{'C':>6}" + "".join(f"{name:>18}" for name in [*names, *["at 8fe596e"] * bool(given.before)]))
     for width in WIDTHS:
         times = parts(width, device)
         whole = times["whole step"]
         cells = [f"{1e3 * times[name]:.1f} ({times[name] / whole:.0%})" for name in names]
+        if given.before:
+            old = before(given.before, width, device)
+            cells.append(f"{1e3 * old:.1f} ({old / whole:.1f} times)")
         print(f"{width:>6}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+
+
+def before(folder: str, width: int, device) -> float:
+    """A whole step at commit 8fe596e."""
+    settings = module(folder, "train.settings").TrainSettings()
+    of_model = module(folder, "train.model")
+    model = of_model.AnomalyDetector(width, settings).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    store = centred(10 * BAGS, SEGMENTS, width).to(device)
+    draws = batches(len(store), 2 * BAGS, (0,))
+
+    def whole():
+        scored = model(store[next(draws)])
+        sides = zip(*(part.split(BAGS) for part in scored))
+        loss, _ = model.objective(*(of_model.Scored(*side) for side in sides))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return fastest(whole, device, calls=5)
 
 
 def parts(width: int, device) -> dict[str, float]:
     settings = TrainSettings()
     model = AnomalyDetector(width, settings).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    store = torch.rand(10 * BAGS, SEGMENTS, width, device=device)
-    draws = batches(len(store), 2 * BAGS, seed=0)
+    store = centred(10 * BAGS, SEGMENTS, width).to(device)
+    draws = batches(len(store), 2 * BAGS, (0,))
     bags = store[next(draws)]
     boosted = model.attention(bags).detach()
     scores = model.head(boosted).detach()

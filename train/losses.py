@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, normalize, relu
+from torch.nn.functional import binary_cross_entropy, relu
 from torch.utils.checkpoint import checkpoint
 
 BLOCK = 2**24  # products of pairs that are in memory at a time
@@ -22,25 +22,35 @@ def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> 
     Returns:
         Scalar.
     """
-    abnormal, normal = (normalize(bags, dim=-1) for bags in (abnormal, normal))
+    inverse = _inverse_lengths(normal)
     pairs = max(1, normal.shape[1] * (normal.shape[1] - 1))  # of i and j apart, in both orders
-    alike = (normal.sum(1).square().sum(-1) - normal.square().sum((1, 2))) / pairs
+    together = (inverse[:, None] @ normal).square().sum((1, 2))
+    alike = (together - (inverse > 0).sum(1)) / pairs  # less each with itself
     return 1 - alike.mean() + _mean_of_pairs(abnormal, margin).mean()
 
 
-def _mean_of_pairs(unit: Tensor, margin: float) -> Tensor:
-    """(B,): mean over pairs i < j of min(product, margin), of unit vectors (B, N, C); of many by blocks of rows, made again for the gradient."""
-    bags, segments, _ = unit.shape
-    rows = max(1, min(segments, BLOCK // (bags * segments)))
+def _inverse_lengths(bags: Tensor) -> Tensor:
+    """(B, N): 1 / |f|, and 0 for a zero vector."""
+    lengths = torch.linalg.vector_norm(bags, dim=-1)
+    return torch.where(lengths > 0, 1 / torch.where(lengths > 0, lengths, 1), 0)
 
-    def block(unit: Tensor, begin: int) -> Tensor:
-        products = unit[:, begin : begin + rows] @ unit.mT
-        return products.clamp(max=margin).triu(begin + 1).sum((1, 2))  # the pairs j > i
 
+def _mean_of_pairs(bags: Tensor, margin: float) -> Tensor:
+    """(B,): mean over pairs i < j of min(cosine, margin), of vectors (B, N, C); of many by blocks of rows, made again for the gradient."""
+    videos, segments, _ = bags.shape
+    rows = max(1, min(segments, BLOCK // (videos * segments)))
+
+    def block(bags: Tensor, inverse: Tensor, begin: int) -> Tensor:
+        products = bags[:, begin : begin + rows] @ bags.mT
+        cosines = products * inverse[:, begin : begin + rows, None] * inverse[:, None]
+        return cosines.clamp(max=margin).triu(begin + 1).sum((1, 2))  # the pairs j > i
+
+    inverse = _inverse_lengths(bags)
     if rows == segments:
-        total = block(unit, 0)
+        total = block(bags, inverse, 0)
     else:
-        total = sum(checkpoint(block, unit, begin, use_reentrant=False) for begin in range(0, segments, rows))
+        starts = range(0, segments, rows)
+        total = sum(checkpoint(block, bags, inverse, begin, use_reentrant=False) for begin in starts)
     return total / max(1, segments * (segments - 1) / 2)
 
 
