@@ -105,7 +105,7 @@ class Store:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        clock = clock or Clock()
+        features, clock = np.asanyarray(features), clock or Clock()
         step = max(1, ROWS // max(1, features[:1].nbytes))
         with written(self.path(id), "w+b") as raw:
             with h5py.File(raw, "w", track_order=False) as file:

@@ -248,7 +248,8 @@ def test_a_hang_costs_one_video(tmp_path):
 
     folder = tmp_path / "hanging"  # reading an image from a pipe that nobody writes to blocks for good
     folder.mkdir()
-    os.mkfifo(folder / "001.jpg")
+    for name in ("001.jpg", "002.jpg"):
+        os.mkfifo(folder / name)
     short = write_video(tmp_path / "short.mp4", 20)
     events = events_of([folder, short], time_limit=3.0)
     assert [e.reason for e in events if isinstance(e, Failed)] == ["the decoder hung for 3 s"]
