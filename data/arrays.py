@@ -24,13 +24,13 @@ class Axes:
     """What the axes of a folder's arrays mean, found from the shapes of all of them together.
 
     Args:
-        shapes: of each array, with the number of its video's frames where it is known.
+        shapes: of each array.
         given: `AXES` entry that settles it.
     """
 
-    def __init__(self, shapes: Iterable[tuple[tuple[int, ...], int | None]], given: str = ""):
+    def __init__(self, shapes: Iterable[tuple[int, ...]], given: str = ""):
         self.given = given
-        self.known = [(shape, frames) for shape, frames in shapes if len(shape) in (2, 3)]
+        self.known = list(shapes)
 
     def __call__(self, array: np.ndarray, frames: int | None, where) -> np.ndarray:
         """(T, crops, C).
@@ -76,7 +76,7 @@ class Axes:
 
     def _varies(self, axes: int, axis: int) -> bool:
         """Whether no length is that of most arrays; a stray one changes nothing."""
-        lengths = Counter(shape[axis] for shape, _ in self.known if len(shape) == axes)
+        lengths = Counter(shape[axis] for shape in self.known if len(shape) == axes)
         return bool(lengths) and max(lengths.values()) <= lengths.total() / 2
 
 

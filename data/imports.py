@@ -94,9 +94,9 @@ class _Reading:
 
     def __init__(self, files: list[tuple[FeatureFiles, Video]], axes: str, stride: int, note: Callable[[str], None]):
         self.files = files
-        shapes = [(shape_of(next(iter(f.streams.values()))[0]), video.frames) for f, video in files]
+        shapes = [shape_of(next(iter(f.streams.values()))[0]) for f, _ in files]
         self.axes = Axes(shapes, axes)
-        self.shapes = [shape for (f, video), (raw, _) in zip(files, shapes) if (shape := self._as_read(f, video, raw))]
+        self.shapes = [shape for (f, video), raw in zip(files, shapes) if (shape := self._as_read(f, video, raw))]
         rows = [shape[0] for shape in self.shapes]
         self.segments = len(rows) > 1 and set(rows) == {SEGMENTS}
         self.stride = CLIP

@@ -50,11 +50,11 @@ def copies(videos: list[Video], stored: Mapping[str, Stored], segments: int = 32
     maps = maps.reshape(len(maps), -1)
     maps /= np.maximum(np.linalg.norm(maps, axis=1, keepdims=True), 1e-12)
     known = {id for pair in found for id in pair[1:]}
-    for place in range(1, len(maps)):
-        like = maps[:place] @ maps[place]
+    alike = np.tril(maps @ maps.T, -1)  # of each with those before it
+    for video, like in zip(videos, alike):
         best = int(like.argmax())
-        if like[best] > ALIKE and videos[place].id not in known:
-            found.append((videos[best].id, videos[place].id))
+        if like[best] > ALIKE and video.id not in known:
+            found.append((videos[best].id, video.id))
     return found
 
 

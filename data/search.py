@@ -36,8 +36,7 @@ class Found:
 
     def notes(self) -> list[str]:
         """Lines on what was skipped that a user may have meant."""
-        lines = [f"note: {n} files {suffix or 'without suffix'} skipped, not known as videos" for suffix, n in sorted(self.skipped.items()) if suffix not in NO_NEWS]  # fmt: skip
-        return lines
+        return [f"note: {n} files {suffix or 'without suffix'} skipped, not known as videos" for suffix, n in sorted(self.skipped.items()) if suffix not in NO_NEWS]  # fmt: skip
 
 
 def find_videos(root: Path) -> list[Video]:

@@ -1,6 +1,6 @@
 """Stage three, whole: the test part of a run, scored and measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from stavad.data.catalogue import Video, tell_unlabelled
 from stavad.data.errors import UserError, few
 from stavad.data.labels import read_labels
 from stavad.data.leaks import attributes, copies, tell_copies
-from stavad.data.store import Stored
 from stavad.data.work import Work
 from stavad.evaluate.alarm import alarm
 from stavad.evaluate.bootstrap import by_class, measure, recordings
@@ -68,7 +67,7 @@ def evaluate_run(
             note(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
     seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
-    tell_coarse(trained, stored, settings, note)
+    tell_coarse(trained, scored, settings, note)
     trained_on = [v for v in ran.values() if v.split == "train" and store.path(v.id).exists()]
     both = [*trained_on, *chosen]
     features = store.read_all([v.id for v in both])
@@ -82,14 +81,14 @@ def evaluate_run(
     return Evaluation(run, scored, measure(scored), extra)
 
 
-def tell_coarse(trained: Trained, stored: Mapping[str, Stored], settings: ScoringSettings, note: Callable) -> None:
+def tell_coarse(trained: Trained, scored: list[ScoredVideo], settings: ScoringSettings, note: Callable) -> None:
     """Names the videos whose segments are too long for what lasts some seconds."""
-    segments = trained.settings.segments
     coarse = [
-        id
-        for id in stored
-        if not settings.native
-        and (video := stored[id]).seconds / segments / windows(video.bag(segments).clips, trained.clips) > LONG
+        s.video.id
+        for s in scored
+        if s.fps > 0
+        and not settings.native
+        and s.frames / s.fps / trained.settings.segments / windows(len(s.clips), trained.clips) > LONG
     ]
     if coarse:
         note(f"note: a segment of {few(coarse)} is longer than {LONG:g} s: what lasts some seconds may be averaged away; try --native")  # fmt: skip

@@ -57,9 +57,10 @@ def score_clips(trained: Trained, stored: Stored, settings: ScoringSettings) -> 
         views = bags.mean(1, keepdims=True) if settings.crops == "features" else bags
         prepared = views.swapaxes(0, 1)  # (crops, clips, C)
     else:
-        segments, clips = trained.settings.segments, stored.bag(trained.settings.segments).clips
-        parts = windows(clips, trained.clips)
-        bags = stored.bag(parts * segments).segments
+        segments = trained.settings.segments
+        bag = stored.bag(segments)
+        clips, parts = bag.clips, windows(bag.clips, trained.clips)
+        bags = (bag if parts == 1 else stored.bag(parts * segments)).segments
         views = bags.mean(1, keepdims=True) if settings.crops == "features" else bags
         prepared = views.swapaxes(0, 1).reshape(-1, segments, views.shape[-1])  # (crops * windows, segments, C)
     scores = trained.model(torch.from_numpy(np.ascontiguousarray(prepared)).to(trained.device))

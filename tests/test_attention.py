@@ -8,9 +8,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stavad.train import angles, powers
-from stavad.train.angles import PART
 from stavad.train.attention import SpatialTemporalAttention
 from stavad.train.kernels import compiled, eager
+from stavad.train.kernels.eager import PART
 from tests.reference import written_out
 
 OPERATIONS = {"in parts": 340_000, "whole": 1_900}  # of a training step (325,153 and 1,793 when this was made)

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from stavad.train.kernels import angles as fused
 from stavad.train.kernels.angles import DEGREE
-
-PART = 2**15  # positions worked on at a time: they and their temporaries fit a core's cache
+from stavad.train.kernels.eager import parts
 
 
 def step(features: Tensor, keep: Tensor | None, vectors: tuple[Tensor, ...], normalize: str, in_c: bool) -> Tensor:
@@ -137,7 +136,7 @@ class _Cross(NamedTuple):
         bags, clips, width = features.shape
         rows = features.new_empty(len(values), len(self.kernel), bags, clips, 1)
         columns = features.new_zeros(len(values), len(self.kernel), bags, 1, width)
-        for part in _parts(features):
+        for part in parts(features):
             keep = None if self.keep is None else self.keep[part]
             of_rows, of_columns = _moments(features[part], circle, _cut(values, part), keep, self.degree)
             rows[:, :, *part] = of_rows
@@ -151,7 +150,7 @@ class _Cross(NamedTuple):
             return fused.sums(features, self.circles, self.axes, values, self.kernel, moments, self.degree)
         moments = _apply(self.kernel, moments)
         sums = [torch.empty_like(features) for _ in values]
-        for part in _parts(features):
+        for part in parts(features):
             query, key = (_point(features[part], circle) for circle in self.circles)
             own = _own(self.axes, query, key)
             for whole, v, rows, columns in zip(sums, _cut(values, part), *_near(moments, part)):
@@ -176,7 +175,7 @@ class _Cross(NamedTuple):
         d_features = torch.empty_like(features)
         d_values = [None if v is None else torch.empty_like(features) for v in values]
         d_circles, d_axes = torch.zeros_like(self.circles), torch.zeros_like(self.axes)
-        for part in _parts(features):
+        for part in parts(features):
             local = _slopes(
                 features[part], self.circles, self.axes, _cut(values, part), _cut(grads, part),
                 None if self.keep is None else self.keep[part], *_near(to_queries, part), *_near(to_keys, part),
@@ -188,16 +187,6 @@ class _Cross(NamedTuple):
             d_circles += local[2]
             d_axes += local[3]
         return d_features, d_values, (d_circles, d_axes, d_kernel)
-
-
-def _parts(features: Tensor) -> list[tuple[slice, slice]]:
-    """Index of parts of whole rows, small enough to stay in the cache."""
-    bags, clips, width = features.shape
-    rows = min(clips, max(1, PART // width))
-    together = max(1, PART // (clips * width))
-    return [
-        (slice(b, b + together), slice(i, i + rows)) for b in range(0, bags, together) for i in range(0, clips, rows)
-    ]
 
 
 def _apply(kernel: Tensor, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

@@ -61,8 +61,7 @@ def step(
     kernel, own = polynomials(vectors, reach, features.dtype)
     polynomial = kernel.to(features), own.to(features)
     if not torch.is_grad_enabled():
-        loops = fused if in_c else eager
-        attend = _attend if normalize == "keys" else _attend_masked
+        loops, attend, _ = _form(normalize, in_c)
         return attend(features, keep, *polynomial, reach, loops, in_place)[0]
     return _Step.apply(features, keep, *polynomial, reach, normalize, in_c)
 
@@ -105,14 +104,19 @@ def _larger(count: int) -> np.ndarray:
     return np.maximum(*np.indices((count, count))).ravel()
 
 
+def _form(normalize: str, in_c: bool):
+    """The module of the loops, and the functions of the two directions."""
+    both = (_attend, _attend_backward) if normalize == "keys" else (_attend_masked, _attend_masked_backward)
+    return fused if in_c else eager, *both
+
+
 class _Step(torch.autograd.Function):
     """For the backward pass it keeps its input, its output, and sums."""
 
     @staticmethod
     def forward(ctx, features, keep, kernel, own, reach, normalize, in_c):
-        loops = fused if in_c else eager
-        ctx.more = reach, normalize, loops
-        attend = _attend if normalize == "keys" else _attend_masked
+        loops, attend, derive = _form(normalize, in_c)
+        ctx.more = reach, loops, derive
         out, sums = attend(features, keep, kernel, own, reach, loops, False)
         ctx.save_for_backward(features, keep, kernel, own, out, *sums)
         return out
@@ -120,8 +124,7 @@ class _Step(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        reach, normalize, loops = ctx.more
-        derive = _attend_backward if normalize == "keys" else _attend_masked_backward
+        reach, loops, derive = ctx.more
         d_features, d_kernel, d_own = derive(
             grad.contiguous(), reach, loops, ctx.needs_input_grad[0], *ctx.saved_tensors
         )

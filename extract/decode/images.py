@@ -54,10 +54,14 @@ class _Scale:
 
     @functools.cached_property
     def range(self) -> tuple[float, float]:
-        values = [np.asarray(page, np.float64) for file in self.files for page in _pages(file)]
-        finite = [(v[np.isfinite(v)].min(), v[np.isfinite(v)].max()) for v in values if np.isfinite(v).any()]
-        low = min((low for low, _ in finite), default=0.0)
-        return low, max(low + 1e-12, *(high for _, high in finite), low)
+        low, high = np.inf, -np.inf
+        for file in self.files:
+            for page in _pages(file):
+                values = np.asarray(page, np.float64)
+                if (finite := values[np.isfinite(values)]).size:
+                    low, high = min(low, finite.min()), max(high, finite.max())
+        low = low if np.isfinite(low) else 0.0
+        return low, max(low + 1e-12, high)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         low, high = self.range
