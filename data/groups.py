@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
 
 from stavad.data.catalogue import Video
 from stavad.data.errors import few
@@ -79,3 +80,19 @@ def draw(videos: list[Video], numbers: Mapping[int, int], groups: Mapping[str, s
                 break
             drawn.update(of_group[groups[str(id)]])
     return drawn
+
+
+def cut(videos: list[Video], groups: Mapping[str, str], number: int, seed: int) -> list[list[int]] | None:
+    """Places of the videos of each of `number` folds, alike in the share of either class, none of `groups` torn apart.
+
+    Returns:
+        None where a fold would hold fewer than two recordings of a class.
+    """
+    labels = np.array([video.label for video in videos])
+    names = np.array([groups.get(video.id, video.id) for video in videos])
+    if number < 2 or any(len(set(names[labels == label])) < 2 * number for label in (0, 1)):
+        return None
+    made = StratifiedGroupKFold(number, shuffle=True, random_state=seed).split(names, labels, names)
+    folds = [outside.tolist() for _, outside in made]
+    enough = all(len(set(names[fold][labels[fold] == label])) >= 2 for fold in folds for label in (0, 1))
+    return folds if enough else None

@@ -45,6 +45,8 @@ def copies(videos: list[Video], stored: Mapping[str, Stored], segments: int = 32
             found.append((before, video.id))
         digests.setdefault(bag.digest, video.id)
         rows.append(np.stack([part.mean((0, 1)) for part in np.array_split(bag.segments, min(STRETCHES, segments))]))
+    if not rows:
+        return []
     maps = np.stack(rows)
     maps -= maps.mean((0, 1))
     maps = maps.reshape(len(maps), -1)

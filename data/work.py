@@ -24,6 +24,7 @@ class Work:
         self.root = Path(root)
         self.catalogue = self.root / "catalogue.csv"
         self.runs = self.root / "runs"
+        self.crossfit = self.runs / ".crossfit"  # folds of a training that was broken off
 
     def store(self, preset: str) -> Store:
         return Store(self.root / "features" / preset)

@@ -83,6 +83,18 @@ class Counted(list[ScoredVideo]):
         return self._ranked(np.flatnonzero(self.labels == 1))
 
     @cached_property
+    def within(self) -> np.ndarray | None:
+        """(videos,): AUC over the frames of each abnormal video; nan where it is not defined. None where the truth of some is not known."""
+        if any(s.truth is None for s in self if s.video.label == 1):
+            return None
+        aucs = []
+        for s in self:
+            scores, cases = s.levels if s.video.label == 1 else (np.zeros(0), np.zeros((2, 0)))
+            alone = Ranked(scores, cases, np.zeros(len(scores), int)).auc(np.ones(1, int))
+            aucs.append(np.nan if alone is None else alone)
+        return np.array(aucs)
+
+    @cached_property
     def oracle(self) -> Ranked | None:
         """Frames by the label of their video."""
         return self._ranked(range(len(self)), lambda s: np.array([float(s.video.label == 1)]))

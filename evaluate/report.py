@@ -85,13 +85,14 @@ def _attributes(extra: dict) -> list[str]:
     ]
 
 
-def _alarm(alarm: dict | None) -> list[str]:
-    if not alarm:
-        return []
+def _alarm(alarm: dict) -> list[str]:
+    if "none" in alarm:
+        return [f"no alarm threshold: {alarm['none']}"]
     found = {"false_alarm_rate": "of the normal videos' frames", "frames_found": "of the abnormal frames", "videos_found": "of the abnormal videos"}  # fmt: skip
     shares = [f"{alarm[name]:.1%} {text}" for name, text in found.items() if alarm[name] is not None]
     return [
-        f"alarm above {alarm['threshold']:.3f} ({alarm['wanted']:.1%} of the training part's normal frames); here {', '.join(shares) or 'not defined'}"
+        f"alarm above {alarm['threshold']:.3f} ({alarm['wanted']:.1%} of the frames of {alarm['videos']} normal training videos, each scored by a model "
+        f"that had not seen it); here {', '.join(shares) or 'not defined'}"
     ]
 
 

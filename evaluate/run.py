@@ -65,15 +65,13 @@ def evaluate_run(
     for s in scored:
         if s.truth is not None and any(end > s.frames for _, end in s.video.intervals):
             note(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
-    normal = [replace(v, intervals=None, frames=None) for v in ran.values() if v.split == "train" and v.label == 0]
-    seen = [score_video(trained, v, store.read(v.id), settings) for v in normal if store.path(v.id).exists()]
     tell_coarse(trained, scored, settings, note)
     trained_on = [v for v in ran.values() if v.split == "train" and store.path(v.id).exists()]
     both = [*trained_on, *chosen]
     features = store.read_all([v.id for v in both])
     tell_copies(copies(both, features, trained.settings.segments), both, note)
     extra = {
-        "alarm": alarm(seen, scored, settings.alarm_rate),
+        "alarm": alarm(trained, scored, settings.alarm_rate, settings),
         "classes": by_class(scored),
         "attributes": attributes(both, features),
         "recordings": len(recordings(scored)),

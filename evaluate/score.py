@@ -86,6 +86,11 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Scorin
         raise UserError(
             video.id, "has scores that are no numbers", "train with a lower --learning-rate, or score without --native"
         )
+    return over_frames(video, stored, clips, settings)
+
+
+def over_frames(video: Video, stored: Stored, clips: np.ndarray, settings: ScoringSettings) -> ScoredVideo:
+    """Scores (clips,) of a video as those of its frames, beside the truth where the labels hold it."""
     truth = None
     if video.intervals is not None:
         truth = counted(frame_truth(video.intervals, stored.frames, video.id), settings.frames)

@@ -25,4 +25,4 @@ class EvaluateSettings(ScoringSettings):
 
     run: str = setting("", "folder of the run to evaluate (default: the latest)", shown="FOLDER")
     plot: bool = setting(False, "draw the score curve of every video, and the ROC")
-    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from the training videos", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
+    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from training videos scored by models that had not seen them", low=0.0, high=1.0, shown="SHARE")  # fmt: skip

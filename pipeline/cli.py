@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     open_closed_outputs()
     if arguments is None:
         speak_utf8()
+        os.environ.setdefault(
+            "OMP_WAIT_POLICY", "PASSIVE"
+        )  # threads that spin while they wait halve the speed beside another program
     made = parser()
     argcomplete.autocomplete(made)
     flags = vars(made.parse_args(arguments))
@@ -104,7 +107,9 @@ def parser() -> argparse.ArgumentParser:
         + "\n\n".join(parts),
         epilog=_examples(examples) + "\n\n`pipeline COMMAND --help` tells of each.",
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="pipeline"
+    )
     for name, module in COMMANDS.items():
         made = commands.add_parser(
             name,

@@ -74,9 +74,13 @@ class TrainingShown(Watch):
     def __init__(self):
         self.bar = self.board = None
 
-    def begin(self, run, total):
+    def begin(self, title, total, run=None):
         self.total = total
-        self.bar = tqdm(total=total, unit="step", disable=None)
+        self.bar = tqdm(desc=title, total=total, unit="step", disable=None)
+        if self.bar.disable:
+            print(f"{title}, {total} steps", flush=True)
+        if run is None:
+            return
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -85,8 +89,9 @@ class TrainingShown(Watch):
             self.board = self._unless_full(SummaryWriter, str(run))
 
     def step(self, step, loss, terms):
-        self.bar.update()
-        if step % max(1, self.total // 100) and step != self.total:
+        self.bar.update(step - self.bar.n)
+        plain = self.bar.disable and step % max(1, self.total // 10) == 0
+        if step % max(1, self.total // 100) and not plain and step != self.total:
             return
         shown = {"loss": float(loss)} | {name: float(term) for name, term in terms.items()}
         for name, value in shown.items():
@@ -94,7 +99,7 @@ class TrainingShown(Watch):
                 self._unless_full(self.board.add_scalar, f"train/{name}", value, step)
         text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
         self.bar.set_postfix_str(text)
-        if self.bar.disable and step % max(1, self.total // 10) == 0:
+        if plain:
             print(f"step {step} of {self.total}: {text}", flush=True)
 
     def say(self, text):

@@ -26,7 +26,7 @@ def test_they_learn_which_bags_are_abnormal(name):
     torch.manual_seed(1)
     normal, abnormal = torch.rand(20, 16, 12), torch.rand(20, 16, 12)
     abnormal[:, 5:8, :4] += 1.5
-    model = fit(abnormal, normal, TrainSettings(model=name, epochs=60, learning_rate=1e-3))
+    model = fit(abnormal, normal, TrainSettings(model=name, steps=60, learning_rate=1e-3))
     with torch.no_grad():
         high, low = model(abnormal).scores, model(normal).scores
     assert high.amax(1).mean() > low.amax(1).mean() + 0.3

@@ -19,7 +19,7 @@ from stavad.pipeline.cli import GROUPS, main
 from tests import tiny
 from tests.conftest import write_store, write_video
 
-QUICK = ["--epochs", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
+QUICK = ["--steps", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_settings_of_a_run_give_the_same_run(work, tmp_path):
     assert main(["train", *work, *QUICK, "--margin", "0.3"]) == 0
     first = (tmp_path / "runs/latest").resolve()
     saved = read_settings(first / "settings.json", GROUPS)
-    assert saved["margin"] == 0.3 and saved["epochs"] == 60
+    assert saved["margin"] == 0.3 and saved["steps"] == 60
     assert main(["train", "--settings", str(first / "settings.json")]) == 0
     second = (tmp_path / "runs/latest").resolve()
     assert second != first
@@ -137,9 +137,9 @@ def test_several_presets(work, tmp_path, capsys):
     [
         ("{", "not a settings file"),
         ('{"epocs": 3}', "unknown setting 'epocs'"),
-        ('{"epochs": "3"}', "give a int"),
+        ('{"steps": "3"}', "give a int"),
         ('{"head": "x"}', "one of"),
-        ('{"epochs": 0}', "at least 1"),
+        ('{"steps": 0}', "at least 1"),
     ],
 )
 def test_wrong_settings_file(tmp_path, capsys, content, problem):
@@ -149,7 +149,7 @@ def test_wrong_settings_file(tmp_path, capsys, content, problem):
 
 def test_a_recipe_goes_over_a_file_and_flags_over_the_recipe(work, tmp_path):
     def trained_with(*arguments):
-        assert main(["train", *work, *QUICK, "--epochs", "2", *arguments]) == 0
+        assert main(["train", *work, *QUICK, "--steps", "2", *arguments]) == 0
         saved = json.loads((tmp_path / "runs/latest/settings.json").read_text())
         return tuple(saved[name] for name in ("recipe", "head", "bag_loss", "mce"))
 
@@ -176,7 +176,7 @@ def test_what_was_trained_on_is_not_tested_on(work, tmp_path, capsys):
 def test_wrong_flags(work, tmp_path, capsys):
     assert "5.0 is too high" in fails(capsys, "evaluate", *work, "--alarm-rate", "5")
     assert "not a number" in fails(capsys, "train", *work, "--margin", "nan")
-    assert "too low" in fails(capsys, "train", *work, "--epochs", "0")
+    assert "too low" in fails(capsys, "train", *work, "--steps", "0")
     assert "this GPU cannot be used" in fails(capsys, "train", *work, "--device", "cuda:7")
     assert "not a device" in fails(capsys, "train", *work, "--device", "abacus")
     assert "known are i3d-kinetics" in fails(capsys, "extract", "--videos", tmp_path, "--preset", "x")
@@ -260,7 +260,7 @@ def test_whole_pipeline_on_real_files(tmp_path):
     common = ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
     for command in (
         ["extract", "--videos", str(tmp_path / "videos")],
-        ["train", "--epochs", "3"],
+        ["train", "--steps", "3"],
         ["evaluate"],
     ):
         done = subprocess.run([sys.executable, "-m", "stavad", *command, *common], capture_output=True, text=True)

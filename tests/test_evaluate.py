@@ -12,18 +12,18 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.store import Stored
-from stavad.evaluate.alarm import alarm
+from stavad.evaluate.alarm import alarm, threshold
 from stavad.evaluate.bootstrap import by_class, measure
 from stavad.evaluate.frames import counted, frame_truth
 from stavad.evaluate.metrics.clip_scores import gap, mean_score_negative, mean_score_positive
 from stavad.evaluate.metrics.false_alarms import false_alarm_rate
-from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal, oracle_auc
+from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal, auc_within, oracle_auc
 from stavad.evaluate.metrics.precision import average_precision, average_precision_trapezoid
 from stavad.evaluate.metrics.video_auc import video_auc
 from stavad.evaluate.score import ScoredVideo, score_clips
-from stavad.evaluate.settings import EvaluateSettings
+from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
 from stavad.train.baselines import build
-from stavad.train.checkpoint import Trained
+from stavad.train.checkpoint import Trained, Unseen
 from stavad.train.model import Ensemble
 from stavad.train.scaling import Scaling
 from stavad.train.settings import TrainSettings
@@ -107,17 +107,40 @@ def test_average_precision_both_ways():
     assert average_precision_trapezoid(VIDEOS) == pytest.approx(area(recall, precision))
 
 
-def test_alarm_threshold_is_from_the_training_part():
-    training = [scored("t", 0, np.linspace(0, 0.99, 100), ()), scored("u", 1, [1.0], None)]
-    found = alarm(training, VIDEOS, 0.1)
-    assert (training[0].scores > found["threshold"]).mean() <= 0.1
+def test_alarm_threshold_is_from_unseen_normal_videos(trained):
+    unseen = [Unseen(np.linspace(0, 0.99, 100, dtype=np.float32), 1600, 64.0)]
+    model = replace(trained, unseen=unseen)
+    found = alarm(model, VIDEOS, 0.1, ScoringSettings())
+    assert (unseen[0].clips > found["threshold"]).mean() <= 0.1
     assert 0.85 < found["threshold"] < 0.95
-    assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.0
-    low = alarm(training, VIDEOS, 0.5)
+    assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.5
+    low = alarm(model, VIDEOS, 0.5, ScoringSettings())
     truth, scores = (np.concatenate([getattr(s, part) for s in VIDEOS]) for part in ("truth", "scores"))
     assert low["frames_found"] == pytest.approx((scores[truth] > low["threshold"]).mean())
     assert low["videos_found"] == 1.0 and low["false_alarm_rate"] == 0.5
-    assert alarm([], VIDEOS, 0.1) is None
+
+
+def test_a_threshold_counts_frames_not_clips():
+    long = Unseen(np.full(10, 0.2, np.float32), 900, 0.0)  # 90 frames a clip
+    short = Unseen(np.linspace(0.5, 0.9, 10, dtype=np.float32), 100, 0.0)
+    assert threshold([long, short], 0.1) == pytest.approx(0.2)
+    assert threshold([long, short], 0.0999) == pytest.approx(0.5)
+    assert threshold([long, short], 0) == pytest.approx(0.9)
+
+
+def test_no_threshold_without_unseen_videos_or_with_other_scores(trained):
+    assert "without cross-fitting" in alarm(trained, VIDEOS, 0.1, ScoringSettings())["none"]
+    seen = replace(trained, unseen=[Unseen(np.zeros(3, np.float32), 48, 0.0)])
+    assert "--native" in alarm(seen, VIDEOS, 0.1, ScoringSettings(native=True))["none"]
+
+
+def test_each_abnormal_video_counts_once():
+    each = [roc_auc_score(s.truth, s.scores) for s in VIDEOS[:2]]
+    assert auc_within(VIDEOS) == pytest.approx(np.mean(each))
+    assert auc_within(VIDEOS, np.array([3, 1, 5])) == pytest.approx((3 * each[0] + each[1]) / 4)
+    whole = scored("d", 1, [0.9, 0.8], ((1, 32),))  # abnormal from end to end: it has no AUC
+    assert auc_within([*VIDEOS, whole]) == pytest.approx(np.mean(each)) and auc_within([whole, VIDEOS[2]]) is None
+    assert auc_within([*VIDEOS, scored("e", 1, [0.3], None)]) is None
 
 
 def test_classes_stand_beside_all_normal_videos():

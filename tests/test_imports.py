@@ -166,7 +166,7 @@ def test_segments_go_through_training_and_scoring(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     work = ["--work", str(tmp_path / "work")]
     assert main(["import", str(tmp_path / "features"), "--labels", str(tmp_path / "labels.csv"), *work]) == 0
-    assert main(["train", "--epochs", "100", "--learning-rate", "1e-3", *work]) == 0
+    assert main(["train", "--steps", "100", "--learning-rate", "1e-3", *work]) == 0
     assert main(["evaluate", *work]) == 0
     found = json.loads((tmp_path / "work/runs/latest/metrics.json").read_text())
     assert (found["videos"], found["frames"], found["positive_frames"]) == (4, 2 * (1632 + 1648), 800)

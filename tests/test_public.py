@@ -59,7 +59,7 @@ def test_one_video_that_is_none(tmp_path):
 
 def test_a_scored_video_knows_its_rate_and_source(tmp_path):
     write_store(tmp_path)
-    run = stavad.train_model(tmp_path, tmp_path / "labels.csv", settings=stavad.TrainSettings(epochs=2), device="cpu")
+    run = stavad.train_model(tmp_path, tmp_path / "labels.csv", settings=stavad.TrainSettings(steps=2), device="cpu")
     found = stavad.evaluate_run(tmp_path)
     assert found.run == run.folder.resolve() and {s.fps for s in found.scored} == {10.0}
 
@@ -67,7 +67,7 @@ def test_a_scored_video_knows_its_rate_and_source(tmp_path):
 def test_old_checkpoints_score_the_same(tmp_path):
     """The first form had the scaling beside the model, and no version."""
     write_store(tmp_path)
-    run = stavad.train_model(tmp_path, tmp_path / "labels.csv", settings=stavad.TrainSettings(epochs=2), device="cpu")
+    run = stavad.train_model(tmp_path, tmp_path / "labels.csv", settings=stavad.TrainSettings(steps=2), device="cpu")
     content = torch.load(run.folder / "model.pt", weights_only=True)
     assert content.pop("version") == VERSION
     for name in ("mean", "deviation"):

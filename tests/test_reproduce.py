@@ -16,7 +16,7 @@ from stavad.pipeline.cli import main
 from stavad.train.settings import TrainSettings
 from tests.conftest import write_store
 
-QUICK = ["--epochs", "3", "--segments", "10", "--draws", "2"]
+QUICK = ["--steps", "3", "--segments", "10", "--draws", "2"]
 VIDEOS = [Video(f"n{i}", None, 0, None, ()) for i in range(16)] + [
     Video(f"a{i}", None, 1, None, ((1, 9),)) for i in range(12)
 ]

@@ -17,7 +17,7 @@ from stavad.train.scaling import Moments, Scaling
 from stavad.train.settings import TrainSettings
 from tests.conftest import write_store
 
-SHORT = TrainSettings(epochs=40, learning_rate=1e-3, scale="whiten", segments=8)
+SHORT = TrainSettings(steps=40, learning_rate=1e-3, scale="whiten", segments=8)
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def test_same_seed_same_model(corpus):
 
 
 def test_an_ensemble_is_the_mean_of_its_members(corpus):
-    whole, seen = trained(corpus, replace(SHORT, seed=1, ensemble=2, epochs=5)), []
-    members = [trained(corpus, replace(SHORT, seed=seed, epochs=5)) for seed in (2, 3)]
+    whole, seen = trained(corpus, replace(SHORT, seed=1, ensemble=2, steps=5)), []
+    members = [trained(corpus, replace(SHORT, seed=seed, steps=5)) for seed in (2, 3)]
     features = torch.rand(3, 8, 8)
     expected = torch.stack([member.model(features) for member in members]).mean(0)
     torch.testing.assert_close(whole.model(features), expected)
-    fit_on(*corpus, replace(SHORT, ensemble=2, epochs=5), "cpu", lambda step, loss, terms: seen.append(step))
+    fit_on(*corpus, replace(SHORT, ensemble=2, steps=5), "cpu", lambda step, loss, terms: seen.append(step))
     assert seen == list(range(1, 11))
 
 

@@ -1,22 +1,25 @@
-"""Two strong later models behind the paper's interface, written from their publications, to see what the attention is worth.
+"""Two strong later models, and one that knows nothing of time, behind the paper's interface, written from their publications, to see what the attention is worth.
 
 They are *like* the published ones: trained on the same bags, by the same loop and optimiser, and narrowed to `INNER` dimensions,
 so that features of 4096 dimensions train on a CPU. Sultani et al., 2018, is the paper's model with `--no-attention --no-mce --head fc
 --scale length`, but for the weights of their terms.
 """
 
+import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, normalize, relu
 
 from stavad.train.losses import k_max, smoothness, sparsity
-from stavad.train.model import AnomalyDetector, Scored
+from stavad.train.model import AnomalyDetector, Detector, Scored
 from stavad.train.settings import TrainSettings
 
 INNER = 512
 
 
-class FeatureMagnitude(nn.Module):
+class FeatureMagnitude(Detector):
     """RTFM, Tian et al., 2021: a multi-scale temporal network whose features are long in abnormal segments and short in others.
 
     (B, N, C) -> `Scored`, with features (B, N, INNER) whose magnitude the objective trains.
@@ -62,7 +65,7 @@ class FeatureMagnitude(nn.Module):
         return sum(terms.values()), {name: term.detach() for name, term in terms.items()}
 
 
-class TemporalRelations(nn.Module):
+class TemporalRelations(Detector):
     """HL-Net's offline part, Wu et al., 2020: graph convolutions along similar, and along neighbouring segments.
 
     (B, N, C) -> `Scored`, with features (B, N, 64).
@@ -96,11 +99,48 @@ class TemporalRelations(nn.Module):
         return loss, {"k-max": loss.detach()}
 
 
-def build(width: int, settings: TrainSettings) -> nn.Module:
+class MeanLogistic(Detector):
+    """A logistic regression on the mean of a video's features: what does not beat it has learnt nothing about time.
+
+    (B, N, C) -> `Scored`: every segment has the video's probability. Not trained by steps but `fitted`.
+    """
+
+    FOLDS = 3  # of the cross-validation that chooses scikit-learn's C
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+
+    @classmethod
+    def fitted(cls, abnormal: Tensor, normal: Tensor, seed: int) -> "MeanLogistic":
+        """By scikit-learn, on bags (videos, segments, C); its C by cross-validation."""
+        means = torch.cat([abnormal, normal]).mean(1)
+        unit = means.shape[-1] ** 0.5  # brings the elements to order 1, for which values of C are meant
+        labels = np.repeat([1, 0], [len(abnormal), len(normal)])
+        found: GridSearchCV | LogisticRegression = LogisticRegression(max_iter=1000)
+        if (folds := min(cls.FOLDS, len(abnormal), len(normal))) > 1:
+            cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+            found = GridSearchCV(found, {"C": np.logspace(-4, 4, 10)}, scoring="roc_auc", cv=cut)
+        found.fit(unit * means.cpu().double().numpy(), labels)
+        regression = getattr(found, "best_estimator_", found)
+        model = cls(means.shape[-1])
+        with torch.no_grad():
+            model.linear.weight.copy_(torch.from_numpy(unit * regression.coef_))
+            model.linear.bias.copy_(torch.from_numpy(regression.intercept_))
+        return model.to(means.device).eval()
+
+    def forward(self, features: Tensor) -> Scored:
+        scores = self.linear(features.mean(1)).sigmoid()
+        return Scored(scores.expand(features.shape[:2]), features)
+
+
+def build(width: int, settings: TrainSettings) -> Detector:
     """The model of `settings.model` for features of `width` dimensions: (B, N, C) -> `Scored`, with its `objective`."""
     match settings.model:
         case "rtfm":
             return FeatureMagnitude(width)
         case "hlnet":
             return TemporalRelations(width)
+        case "logistic":
+            return MeanLogistic(width)
     return AnomalyDetector(width, settings)

@@ -2,9 +2,11 @@
 
 import io
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from stavad.data.errors import UserError
@@ -16,7 +18,21 @@ from stavad.train.model import Ensemble
 from stavad.train.scaling import Scaling
 from stavad.train.settings import TrainSettings
 
-VERSION = 2  # 1 kept mean and deviation of the scaling beside the model
+VERSION = 3  # 1 kept mean and deviation of the scaling beside the model, 2 knew no recurrence with a bound and held no video out
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Scores of a normal training video by a model that had not seen it, from which alarm thresholds come."""
+
+    clips: np.ndarray  # (clips,) anomaly scores
+    frames: int  # that they cover; 0 where it is not known
+    seconds: float  # that they last; 0 where it is not known
+
+    @property
+    def weight(self) -> float:
+        """Frames of a clip."""
+        return (self.frames or len(self.clips)) / len(self.clips)
 
 
 @dataclass
@@ -27,6 +43,8 @@ class Trained:
     settings: TrainSettings
     fingerprint: dict  # of the features it was trained on
     clips: int = 0  # of the longest bag it was trained on; 0 where an earlier version did not say
+    unseen: list[Unseen] = field(default_factory=list)  # of cross-fitting; none without it
+    steps: int = 0  # of the training; 0 where an earlier version did not say
 
     @property
     def device(self) -> torch.device:
@@ -47,11 +65,11 @@ class Trained:
         refuse_mixture(path, stored.made["fingerprint"], self.fingerprint, "the features of the model's training")
 
     @staticmethod
-    def room(width: int, settings: TrainSettings) -> int:
-        """Bytes that a checkpoint of features of `width` dimensions takes at the most."""
+    def room(width: int, settings: TrainSettings, clips: int) -> int:
+        """Bytes that a checkpoint of features of `width` dimensions, trained on so many clips, takes at the most."""
         with torch.device("meta"):
             numbers = sum(tensor.numel() for tensor in build(width, settings).state_dict().values())
-        return 4 * (settings.ensemble * numbers + 4 * width) + 2**18
+        return 4 * (settings.ensemble * numbers + 4 * width + clips) + 2**18
 
     def save(self, path: Path, reserved: Path | None = None) -> None:
         """
@@ -68,6 +86,8 @@ class Trained:
             "scale": self.model.scaling.kind,
             "fingerprint": json.dumps(self.fingerprint),
             "clips": self.clips,
+            "steps": self.steps,
+            "unseen": [(torch.from_numpy(one.clips), one.frames, one.seconds) for one in self.unseen],
         }
         made = io.BytesIO()  # torch's own writer ends in a traceback, and half a file, where the disk is full
         torch.save(content, made)
@@ -88,7 +108,8 @@ class Trained:
             state = content["model"]
             if version == 1:
                 state |= {f"scaling.{name}": content[name] for name in ("mean", "deviation")}
-            settings = TrainSettings(**under_present_names(json.loads(content["settings"]), TrainSettings))
+            before = {"memory": math.inf, "folds": 0} if version < 3 else {}
+            settings = TrainSettings(**before | under_present_names(json.loads(content["settings"]), TrainSettings))
             fingerprint = json.loads(content["fingerprint"])
             mean, deviation = state["scaling.mean"], state["scaling.deviation"]
             members = [build(len(mean), settings) for _ in range(settings.ensemble)]
@@ -103,4 +124,6 @@ class Trained:
         except Exception as error:  # torch.load raises many kinds for files that are none of its own
             reason = " ".join(str(error).split())[:120]
             raise UserError(path, f"is not a checkpoint of this program ({reason})", "train again") from None
-        return cls(model.to(device).eval(), settings, fingerprint, content.get("clips", 0))
+        unseen = [Unseen(clips.numpy(), frames, seconds) for clips, frames, seconds in content.get("unseen", [])]
+        model = model.to(device).eval()
+        return cls(model, settings, fingerprint, content.get("clips", 0), unseen, content.get("steps", 0))

@@ -1,5 +1,6 @@
 """Stage two for a work folder: its features and labels -> a run with model, settings and split."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,36 +8,38 @@ from pathlib import Path
 
 from stavad.data.catalogue import counts, tell_unlabelled
 from stavad.data.errors import UserError, few
-from stavad.data.files import reserve
+from stavad.data.files import reserve, written
 from stavad.data.groups import groups_of, tell_groups
 from stavad.data.labels import write_labels
 from stavad.data.leaks import attributes, copies, tell_attributes, tell_copies
 from stavad.data.settings import record
 from stavad.data.work import Work
 from stavad.extract.device import choose_device
-from stavad.train.checkpoint import Trained
-from stavad.train.run import fit_set, gather, require_classes, with_split
-from stavad.train.settings import TrainSettings
+from stavad.train.checkpoint import Trained, Unseen
+from stavad.train.crossfit import cross_fit, tell
+from stavad.train.estimate import estimate, held_out, unseen_normal
+from stavad.train.run import TrainingSet, fit_set, gather, require_classes, with_split
+from stavad.train.settings import TrainSettings, steps
 
 
 class Watch:
     """What a training tells of itself; the command line shows it and keeps it for TensorBoard."""
 
-    def begin(self, run: Path, total: int) -> None:
-        """The folder of the run, and its number of steps."""
+    def begin(self, title: str, total: int, run: Path | None = None) -> None:
+        """A training of so many steps begins, the run's own in its folder."""
 
     def step(self, step: int, loss, terms: dict) -> None:
         """After each step: its number from 1, the loss, and its terms (tensors, not yet synchronised)."""
 
     def end(self) -> None:
-        """The training is over, or was broken off."""
+        """It is over, or was broken off."""
 
 
 @dataclass(frozen=True)
 class TrainedRun:
     """A run that `evaluate_run` takes."""
 
-    folder: Path  # model.pt, settings.json, videos.csv
+    folder: Path  # model.pt, settings.json, videos.csv, crossfit.json
     trained: Trained
 
 
@@ -83,12 +86,12 @@ def train_model(
         note(f"note: no split for {few(adrift)}; in neither part")
     require_classes(chosen, "the training part")
     tell_attributes(attributes(chosen, features), note)
-    bags = gather(videos, features, settings, chosen_device, note)
+    gathered = gather(videos, features, settings, note)
+    clips = sum(one.bag.clips for one in gathered)
     run = folder.new_run()
     try:
-        room = reserve(
-            run / "model.pt", Trained.room(bags.abnormal.shape[-1], settings)
-        )  # no training is lost for want of it
+        # no training is lost for want of it
+        room = reserve(run / "model.pt", Trained.room(gathered[0].bags.shape[-1], settings, clips))
         asked = {"work": str(work), "preset": store.root.name, "labels": str(labels), "device": device}
         record(run / "settings.json", asked, settings)
         write_labels(run / "videos.csv", videos)
@@ -96,11 +99,34 @@ def train_model(
         shutil.rmtree(run, ignore_errors=True)
         raise
     try:
-        watch.begin(run, bags.steps(settings))
-        trained = fit_set(bags, settings, watch.step, note)
+        unseen, number = _cross_fitted(folder, run, gathered, groups, features, settings, chosen_device, watch, note)
+        bags = TrainingSet.of(gathered, settings, chosen_device)
+        kept = replace(settings, steps=number, epochs=0) if number else settings
+        watch.begin("training", bags.steps(kept), run)
+        model = fit_set(bags, kept, watch.step, note)
+        fingerprint = features[gathered[0].video.id].made["fingerprint"]
+        trained = Trained(model, settings, fingerprint, bags.clips, unseen, bags.steps(kept) // settings.ensemble)
         trained.save(run / "model.pt", room)
     finally:
         watch.end()
         room.unlink(missing_ok=True)
+    shutil.rmtree(folder.crossfit, ignore_errors=True)
     folder.point_at(run)
     return TrainedRun(run, trained)
+
+
+def _cross_fitted(folder, run, gathered, groups, features, settings, device, watch, note) -> tuple[list[Unseen], int]:
+    """Scores of normal videos by models that had not seen them, and the steps to train; nothing and 0 without cross-fitting."""
+    of_class = (sum(one.parts for one in gathered if one.video.label == label) for label in (1, 0))
+    total = settings.folds * settings.ensemble * steps(settings, *of_class)
+    if total:
+        watch.begin("cross-fitting", total)
+    found = cross_fit(gathered, groups, settings, device, folder.crossfit, watch.step, note)
+    watch.end()
+    if found is None:
+        return [], 0
+    tell(found, note)
+    scored = held_out(found, features)
+    with written(run / "crossfit.json") as file:
+        file.write(json.dumps(estimate(found, scored, note), indent=1) + "\n")
+    return unseen_normal(scored, features), found.steps

@@ -1,20 +1,41 @@
 """From clip features to anomaly scores: the bidirectional RNN of section 2.3, and the FC head it is compared with."""
 
-from collections.abc import Callable
-
+import torch
 from torch import Tensor, nn
+
+from stavad.train.settings import TrainSettings
 
 
 class RecurrentHead(nn.Module):
-    """Two bidirectional layers of 64 ReLU units, then one sigmoid: (B, N, C) -> scores (B, N) in [0, 1]."""
+    """Two bidirectional layers of 64 ReLU units, then one sigmoid: (B, N, C) -> scores (B, N) in [0, 1].
 
-    def __init__(self, width: int):
+    The ranking loss looks at one segment of a bag, and a free recurrence brings the evidence of the whole video there: it integrates, and
+    the highest score moves to an end of the video. With a spectral norm of at most `memory`, evidence fades by that factor a segment.
+
+    Args:
+        width: C.
+        memory: bound of the spectral norm of every recurrent matrix; inf: none, as the paper prints it.
+    """
+
+    def __init__(self, width: int, memory: float = float("inf")):
         super().__init__()
         self.rnn = nn.RNN(width, 64, num_layers=2, nonlinearity="relu", batch_first=True, bidirectional=True)
         self.out = nn.Linear(2 * 64, 1)
+        self.memory = memory
+        self.forget()
 
     def forward(self, features: Tensor) -> Tensor:
         return self.out(self.rnn(features)[0]).squeeze(-1).sigmoid()
+
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Bring the recurrent matrices back within the bound; after every step of an optimiser."""
+        if self.memory == float("inf"):
+            return
+        recurrent = [matrix for name, matrix in self.rnn.named_parameters() if "weight_hh" in name]
+        norms = torch.linalg.matrix_norm(torch.stack(recurrent).nan_to_num(0, 0, 0), ord=2)
+        for matrix, norm in zip(recurrent, norms):
+            matrix *= (self.memory / norm).nan_to_num(0).clamp(max=1)
 
 
 class FullyConnectedHead(nn.Module):
@@ -30,4 +51,6 @@ class FullyConnectedHead(nn.Module):
         return self.layers(features).squeeze(-1).sigmoid()
 
 
-HEADS: dict[str, Callable[[int], nn.Module]] = {"rnn": RecurrentHead, "fc": FullyConnectedHead}
+def head(width: int, settings: TrainSettings) -> nn.Module:
+    """The one that the settings name."""
+    return RecurrentHead(width, settings.memory) if settings.head == "rnn" else FullyConnectedHead(width)

@@ -1,13 +1,13 @@
 """The training loop: bags in memory as two tensors, one optimiser step after another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stavad.data.errors import UserError
-from stavad.train.baselines import build
+from stavad.train.baselines import MeanLogistic, build
 from stavad.train.kernels.compiled import unavailable
 from stavad.train.model import Scored
 from stavad.train.settings import TrainSettings, steps
@@ -21,6 +21,8 @@ def fit(
     settings: TrainSettings,
     on_step: Callable[[int, Tensor, dict[str, Tensor]], None] = lambda step, loss, terms: None,
     on_note: Callable[[str], None] = lambda note: None,
+    looks: Container[int] = (),
+    on_look: Callable[[int, nn.Module], None] = lambda step, model: None,
 ) -> nn.Module:
     """Train the model on bags whose videos' labels are known.
 
@@ -29,6 +31,7 @@ def fit(
         settings: everything else; the same settings and bags give the same model on a CPU.
         on_step: called after each step with its number from 1, the loss, and the loss terms (tensors, not yet synchronised).
         on_note: called with what the user should know, such as why the attention runs unfused.
+        looks: steps after which `on_look` is called with the model, in evaluation mode; it changes nothing of the training.
 
     Returns:
         The model after the last step, in evaluation mode.
@@ -36,6 +39,12 @@ def fit(
     Raises:
         UserError: the training diverged.
     """
+    if settings.model == "logistic":
+        model = MeanLogistic.fitted(abnormal, normal, settings.seed)
+        for step in range(1, steps(settings, len(abnormal), len(normal)) + 1):
+            if step in looks:
+                on_look(step, model)
+        return model
     torch.manual_seed(settings.seed)
     model = build(abnormal.shape[-1], settings).to(abnormal.device)
     on_cpu = abnormal.device.type == "cpu"
@@ -56,7 +65,11 @@ def fit(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        model.bound()
         on_step(step, loss.detach(), terms)
+        if step in looks:
+            on_look(step, model.eval())
+            model.train()
     _require(finite & torch.stack([p.isfinite().all() for p in model.parameters()]).all())
     return model.eval()
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stavad.train.attention import SpatialTemporalAttention
-from stavad.train.heads import HEADS
+from stavad.train.heads import RecurrentHead, head
 from stavad.train.losses import objective
 from stavad.train.scaling import Scaling
 from stavad.train.settings import TrainSettings
@@ -17,12 +17,23 @@ class Scored(NamedTuple):
     features: Tensor  # (B, N, C) boosted features F^, which eq. 4 compares
 
 
-class AnomalyDetector(nn.Module):
+class Detector(nn.Module):
+    """What `train.loop.fit` trains: (B, N, C) -> `Scored`, with its objective."""
+
+    def objective(self, abnormal: Scored, normal: Scored) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and its terms by name (detached)."""
+        raise NotImplementedError
+
+    def bound(self) -> None:
+        """Called after every step of the optimiser: brings back within bounds what has any."""
+
+
+class AnomalyDetector(Detector):
     """(B, N, C) features of N clips or segments -> `Scored`.
 
     Args:
         width: C, the feature dimension.
-        settings: `head`, `attention`, `channels`, `passes` and `normalize` shape the model.
+        settings: `head`, `memory`, `attention`, `channels`, `passes` and `normalize` shape the model.
     """
 
     def __init__(self, width: int, settings: TrainSettings):
@@ -32,7 +43,7 @@ class AnomalyDetector(nn.Module):
             if settings.attention
             else None
         )
-        self.head = HEADS[settings.head](width)
+        self.head = head(width, settings)
         self.settings = settings
 
     def forward(self, features: Tensor) -> Scored:
@@ -43,6 +54,10 @@ class AnomalyDetector(nn.Module):
     def objective(self, abnormal: Scored, normal: Scored) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 6: the loss, and its terms by name."""
         return objective(abnormal, normal, self.settings)
+
+    def bound(self) -> None:
+        if isinstance(self.head, RecurrentHead):
+            self.head.forget()
 
 
 class Ensemble(nn.Module):

@@ -1,13 +1,13 @@
 """Stage two, whole: labelled videos of a store -> bags -> a trained model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stavad.data.bags import windows
+from stavad.data.bags import Bag, windows
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError, few
 from stavad.data.groups import draw
@@ -19,33 +19,29 @@ from stavad.train.scaling import Moments, Scaling
 from stavad.train.settings import TrainSettings, steps
 
 TRAIN_SHARE = 0.6  # of each class, where the labels give no split
-
-
 LONG = 30.0  # seconds of a segment in which an event of some seconds is averaged away
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """The bags of the training part, scaled, on the device to train on."""
+class TrainingVideo:
+    """A video as the bags that training takes of it."""
 
-    abnormal: Tensor  # (videos, segments, C)
-    normal: Tensor  # the same; a very long normal video is several bags
-    scaling: Scaling
-    clips: int  # of the longest bag
-    fingerprint: dict  # of the features
+    video: Video
+    bag: Bag  # its segments of one crop, the mean of all
+    parts: int  # bags: of a very long normal video several
 
-    def steps(self, settings: TrainSettings) -> int:
-        """Optimiser steps of all models of an ensemble."""
-        return settings.ensemble * steps(settings, len(self.abnormal), len(self.normal))
+    @property
+    def bags(self) -> np.ndarray:
+        """(parts, segments, C) float32."""
+        return self.bag.segments[:, 0].reshape(self.parts, -1, self.bag.segments.shape[2])
 
 
 def gather(
     videos: list[Video],
     stored: Mapping[str, Stored],
     settings: TrainSettings,
-    device,
     note: Callable[[str], None] = lambda line: None,
-) -> TrainingSet:
+) -> list[TrainingVideo]:
     """The bags of the videos whose split is train.
 
     A normal video with segments of more than `LONG` seconds becomes several bags, as long as the longest abnormal video's: each of them is
@@ -61,29 +57,52 @@ def gather(
     """
     chosen = [video for video in videos if video.split == "train" and video.label is not None]
     require_classes(chosen, "the training part")
-    whole = {}
+    whole = []
     for video in chosen:
         of_video = stored[video.id]
         of_video.require_frames(video.id, video.frames)
-        whole[video.id] = of_video.bag(settings.segments), of_video.seconds / settings.segments
-    longest = max(whole[v.id][0].clips for v in chosen if v.label == 1)
-    seen, clips, coarse = Moments(), 0, []
-    segments: dict[int, list[np.ndarray]] = {0: [], 1: []}
-    for video in chosen:
-        bag, seconds = whole[video.id]
+        whole.append((video, _one_crop(of_video.bag(settings.segments)), of_video.seconds / settings.segments))
+    longest = max(bag.clips for video, bag, _ in whole if video.label == 1)
+    found, coarse = [], []
+    for video, bag, seconds in whole:
         parts = windows(bag.clips, longest) if video.label == 0 and seconds > LONG else 1
         if parts > 1:
-            bag = stored[video.id].bag(parts * settings.segments)
+            bag = _one_crop(stored[video.id].bag(parts * settings.segments))
         elif seconds > LONG:
             coarse.append(video.id)
-        seen.add(bag)
-        segments[video.label].extend(bag.segments.mean(1).reshape(parts, settings.segments, -1))
-        clips = max(clips, round(bag.clips / parts))
+        found.append(TrainingVideo(video, bag, parts))
     if coarse:
         note(f"note: a segment of {few(coarse)} is longer than {LONG:g} s, and what lasts some seconds is averaged away: cut such videos, or give more --segments")  # fmt: skip
-    scaling = Scaling.learn(seen, settings.scale).to(device)
-    normal, abnormal = (scaling(torch.from_numpy(np.stack(segments[label])).to(device)) for label in (0, 1))
-    return TrainingSet(abnormal, normal, scaling, clips, stored[chosen[0].id].made["fingerprint"])
+    return found
+
+
+def _one_crop(bag: Bag) -> Bag:
+    return replace(bag, segments=bag.segments.mean(1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The bags of videos to train on, scaled, on the device to train on."""
+
+    abnormal: Tensor  # (bags, segments, C)
+    normal: Tensor  # the same
+    scaling: Scaling
+    clips: int  # of the longest bag
+
+    @classmethod
+    def of(cls, gathered: list[TrainingVideo], settings: TrainSettings, device) -> "TrainingSet":
+        seen = Moments()
+        for one in gathered:
+            seen.add(one.bag)
+        scaling = Scaling.learn(seen, settings.scale).to(device)
+        sides = [np.concatenate([one.bags for one in gathered if one.video.label == label]) for label in (1, 0)]
+        clips = max(round(one.bag.clips / one.parts) for one in gathered)
+        abnormal, normal = (scaling(torch.from_numpy(side).to(device)) for side in sides)
+        return cls(abnormal, normal, scaling, clips)
+
+    def steps(self, settings: TrainSettings) -> int:
+        """Optimiser steps of all models of an ensemble."""
+        return settings.ensemble * steps(settings, len(self.abnormal), len(self.normal))
 
 
 def fit_set(
@@ -91,11 +110,13 @@ def fit_set(
     settings: TrainSettings,
     on_step: Callable = lambda step, loss, terms: None,
     on_note: Callable = lambda note: None,
-) -> Trained:
+    looks: Container[int] = (),
+    on_look: Callable[[int, nn.Module], None] = lambda step, model: None,
+) -> Ensemble:
     """Train on bags.
 
     Args:
-        on_step, on_note: as in `train.loop.fit`; an ensemble's steps are counted through.
+        on_step, on_note, looks, on_look: as in `train.loop.fit`, for each model of an ensemble; `on_step` counts through them.
 
     Raises:
         UserError: the training diverges.
@@ -110,15 +131,19 @@ def fit_set(
             own,
             lambda step, *rest: on_step(number * each + step, *rest),
             on_note if number == 0 else lambda note: None,
+            looks,
+            on_look,
         )
 
-    model = Ensemble(bags.scaling, [member(number) for number in range(settings.ensemble)])
-    return Trained(model, settings, bags.fingerprint, bags.clips)
+    return Ensemble(bags.scaling, [member(number) for number in range(settings.ensemble)])
 
 
 def fit_on(videos: list[Video], stored: Mapping[str, Stored], settings: TrainSettings, device, *watch) -> Trained:
-    """`fit_set` on what `gather` gathers."""
-    return fit_set(gather(videos, stored, settings, device), settings, *watch)
+    """A model of the videos whose split is train, after the steps of `settings`; errors as of `gather` and `fit_set`."""
+    gathered = gather(videos, stored, settings)
+    bags = TrainingSet.of(gathered, settings, device)
+    fingerprint = stored[gathered[0].video.id].made["fingerprint"]
+    return Trained(fit_set(bags, settings, *watch), settings, fingerprint, bags.clips)
 
 
 def with_split(videos: list[Video], seed: int, groups: Mapping[str, str] | None = None) -> tuple[list[Video], bool]:

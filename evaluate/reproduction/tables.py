@@ -42,12 +42,13 @@ def tables(measured: Reproduction) -> str:
     how = f"{len(measured.cases)} " + (
         f"random draws of {drawn[0]} normal + {drawn[1]} abnormal training videos" if drawn else "seeds, split as given"
     )
+    steps = f"{measured.training.epochs} epochs of" if measured.training.epochs else str(measured.training.steps)
     oracle, paper = measured.values(PAPER, "oracle_auc"), measured.protocol.paper
     lines = [
         f"# {measured.protocol.title}",
         "",
         f"{how}; {len(test)} test videos, {sum(v.label for v in test)} of them abnormal. Features: {fingerprint['preset']}, "
-        f"{fingerprint['width']} dimensions. {measured.training.epochs} epochs, learning rate {measured.training.learning_rate:g}, "
+        f"{fingerprint['width']} dimensions. {steps} steps, learning rate {measured.training.learning_rate:g}, "
         f"scaling {measured.training.scale}, where a row does not bring its own.",
         "Mean ± deviation over the trainings; in brackets a 95 % interval, the mean of the trainings' bootstraps over test videos.",
         "Of differences: the mean over trainings with the same split and seed, and a 95 % interval by a bootstrap over the trainings.",

@@ -1,0 +1,173 @@
+"""Cross-fitting: nobody is scored by a model that has seen him, groups stay whole, places are judged without frame labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from stavad.data.catalogue import Video
+from stavad.data.groups import cut
+from stavad.data.labels import read_labels
+from stavad.train import crossfit
+from stavad.train.checkpoint import Trained
+from stavad.train.crossfit import cross_fit, ends, fewest_steps, looks_of, tell
+from stavad.train.folder import train_model
+from stavad.train.heads import RecurrentHead
+from stavad.train.loop import fit
+from stavad.train.planted import Planted
+from stavad.train.run import gather
+from stavad.train.settings import TrainSettings
+from tests.conftest import write_store
+
+QUICK = TrainSettings(steps=30, learning_rate=3e-3, scale="whiten", segments=8)
+
+
+@pytest.fixture
+def gathered(tmp_path):
+    store = write_store(tmp_path, videos=24)
+    videos = [v for v in read_labels(tmp_path / "labels.csv") if v.split == "train"]
+    return gather(videos, store.read_all([v.id for v in videos]), QUICK)
+
+
+def videos(normal: int, abnormal: int) -> list[Video]:
+    return [Video(f"{'na'[label]}{n}", None, label, "train") for label, number in ((0, normal), (1, abnormal)) for n in range(number)]  # fmt: skip
+
+
+def test_folds_hold_every_video_once_and_no_group_is_torn():
+    every = videos(20, 14)
+    groups = {video.id: f"scene {int(video.id[1:]) // 2}{video.label}" for video in every}
+    folds = cut(every, groups, 3, 0)
+    assert sorted(place for fold in folds for place in fold) == list(range(34))
+    for fold in folds:
+        inside = {groups[every[place].id] for place in fold}
+        assert not inside & {groups[v.id] for place, v in enumerate(every) if place not in fold}
+    assert cut(videos(20, 5), {}, 3, 0) is None  # two abnormal ones in a fold need six
+    assert cut(every, {video.id: "one scene" for video in every}, 3, 0) is None
+
+
+def test_no_video_is_scored_by_a_model_that_has_seen_it(gathered, tmp_path, monkeypatch):
+    """Each fold's training gets everything but what it scores."""
+    seen, plain = [], crossfit.fit_set
+    monkeypatch.setattr(
+        crossfit, "fit_set", lambda bags, *rest, **more: seen.append(bags) or plain(bags, *rest, **more)
+    )
+    found = cross_fit(gathered, {}, QUICK, torch.device("cpu"), tmp_path / "keep")
+    assert len(seen) == 3 and all(len(bags.abnormal) == len(bags.normal) == 8 for bags in seen)
+    folds = cut([one.video for one in gathered], {}, 3, QUICK.seed)
+    for bags, fold in zip(seen, folds):
+        inside = bags.scaling(torch.from_numpy(np.concatenate([gathered[place].bags for place in fold])))
+        trained_on = torch.cat([bags.abnormal, bags.normal])
+        assert not (inside[:, None] == trained_on[None]).all((2, 3)).any()
+    assert found.held_out[-1] > 0.9 and found.trained[-1] > 0.9 and found.steps in looks_of(30)
+    assert 0.3 < np.nanmean(found.control) < 0.7
+
+
+def test_looking_changes_nothing_of_a_training():
+    torch.manual_seed(0)
+    abnormal, normal = torch.rand(2, 6, 8, 5)
+    settings = replace(QUICK, head="fc", steps=6)  # with dropout
+    looked = fit(abnormal, normal, settings, looks=(2, 4), on_look=lambda step, model: model(abnormal))
+    plain = fit(abnormal, normal, settings)
+    assert all(torch.equal(a, b) for a, b in zip(looked.state_dict().values(), plain.state_dict().values()))
+
+
+def test_a_training_that_was_broken_off_goes_on_with_its_folds(gathered, tmp_path):
+    def stop(step, loss, terms):
+        if step > 40:  # in the second fold
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cross_fit(gathered, {}, QUICK, torch.device("cpu"), tmp_path / "keep", stop)
+    steps, notes = [], []
+    again = cross_fit(gathered, {}, QUICK, torch.device("cpu"), tmp_path / "keep", lambda step, *_: steps.append(step), notes.append)  # fmt: skip
+    whole = cross_fit(gathered, {}, QUICK, torch.device("cpu"), tmp_path / "other")
+    assert steps[0] == 31 and notes == ["fold 1 of 3 was done before"]
+    assert all(np.array_equal(a, b) for a, b in zip(again.scores, whole.scores))
+    assert np.array_equal(again.held_out, whole.held_out) and again.steps == whole.steps
+    notes.clear()
+    cross_fit(gathered, {}, replace(QUICK, seed=1), torch.device("cpu"), tmp_path / "keep", note=notes.append)
+    assert not notes  # another training
+
+
+def test_the_fewest_steps_within_one_standard_error():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 0.1, 200)  # the videos drawn are the same for all
+
+    def judged(*values):
+        own = rng.normal(0, 0.01, (len(values), 200))
+        return np.column_stack([values, np.array(values)[:, None] + shared + own])
+
+    assert fewest_steps(judged(0.7, 0.8, 0.9, 0.905, 0.85)) == 2
+    assert fewest_steps(judged(0.7, 0.8, 0.85, 0.905, 0.905)) == 3
+    assert fewest_steps(judged(0.9)) == 0
+
+
+def test_planted_events_are_found_by_what_tells_them_apart():
+    events, grounds = [np.full((8, 1), 1.0, np.float32)] * 3, [np.zeros((8, 1), np.float32)] * 4
+    planted = Planted.of(events, grounds, np.random.default_rng(0))
+    assert planted.bags.shape == (6, 8, 1) and np.array_equal(planted.bags[..., 0] == 1, planted.where)
+    assert (planted.where.sum(1) == 2).all() and np.array_equal(planted.event, [0, 0, 1, 1, 2, 2])
+    assert np.array_equal(planted.found(planted.bags[..., 0]), [1, 1, 1])
+    assert np.array_equal(planted.found(np.ones((6, 8))), [0.5, 0.5, 0.5])  # ties count half
+    itself = Planted.of(grounds[:2], grounds[:2], np.random.default_rng(0), itself=True)
+    assert len(itself.bags) == 2  # each into the other one
+
+
+def crossfitted(gathered, place):
+    """As if every abnormal video had its highest score at `place`."""
+    scores = []
+    for one in gathered:
+        own = np.zeros((1, 8), np.float32)
+        own[0, place if one.video.label else 4] = 1
+        scores.append(own)
+    ones = np.ones(1)
+    return crossfit.CrossFit([30], 0, gathered, scores, ones, ones, ones / 2, ones, {})
+
+
+def test_places_at_an_end_are_told(gathered):
+    notes = []
+    tell(crossfitted(gathered, 7), notes.append)
+    assert "places are lost: 12 of 12" in notes[-1]
+    at_ends, number, chance, p = ends(crossfitted(gathered, 3))
+    assert at_ends == 0 and number == 12 and chance == pytest.approx(12 * 2 / 8) and p > 0.5
+    notes.clear()
+    tell(crossfitted(gathered, 3), notes.append)
+    assert len(notes) == 1 and "video AUC 1.000" in notes[0]
+
+
+def test_too_few_videos_train_all_the_steps_and_say_so(tmp_path):
+    write_store(tmp_path, videos=6)
+    notes = []
+    run = train_model(tmp_path, tmp_path / "labels.csv", settings=QUICK, device="cpu", note=notes.append)
+    assert any("too small for 3 folds" in line for line in notes)
+    assert run.trained.steps == 30 and not run.trained.unseen
+
+
+def test_a_run_keeps_what_cross_fitting_found(tmp_path):
+    write_store(tmp_path, videos=24)
+    run = train_model(tmp_path, tmp_path / "labels.csv", settings=QUICK, device="cpu", note=lambda line: None)
+    again = Trained.load(run.folder / "model.pt", "cpu")
+    assert len(again.unseen) == 12 and again.steps == run.trained.steps in looks_of(30)
+    assert np.array_equal(again.unseen[3].clips, run.trained.unseen[3].clips) and again.unseen[3].seconds == 15.5
+    assert not (tmp_path / "runs" / ".crossfit").exists()
+
+
+def test_a_recurrence_forgets_at_the_rate_of_its_bound():
+    torch.manual_seed(0)
+    head = RecurrentHead(4, memory=0.3)
+    with torch.no_grad():
+        for matrix in head.rnn.parameters():
+            matrix += torch.randn_like(matrix)
+    head.forget()
+    norms = [torch.linalg.matrix_norm(m, ord=2) for name, m in head.rnn.named_parameters() if "weight_hh" in name]
+    assert len(norms) == 4 and all(norm <= 0.3 + 1e-6 for norm in norms)
+    without = RecurrentHead(4, memory=0.0)
+    features = torch.rand(1, 9, 4)
+    other = features.clone()
+    other[0, 4:] = 0
+    assert torch.equal(without(features)[0, :4], without(other)[0, :4])  # no memory: a segment answers for itself
+    free = RecurrentHead(4)
+    before = [m.clone() for m in free.parameters()]
+    free.forget()
+    assert all(torch.equal(a, b) for a, b in zip(before, free.parameters()))

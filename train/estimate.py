@@ -1,0 +1,61 @@
+"""What cross-fitting leaves with a model: normal videos' scores for alarm thresholds, and an honest estimate of what the model is worth."""
+
+from collections.abc import Callable, Mapping
+
+from stavad.data.bags import segment_of_clip
+from stavad.data.store import Stored
+from stavad.evaluate.bootstrap import measure
+from stavad.evaluate.metrics import METRICS
+from stavad.evaluate.score import ScoredVideo, over_frames
+from stavad.evaluate.settings import ScoringSettings
+from stavad.train.checkpoint import Unseen
+from stavad.train.crossfit import CrossFit, ends
+
+SHOWN = (
+    "auc",
+    "auc_abnormal",
+    "auc_within",
+)  # where the labels of the training part hold intervals; the video AUC stands beside planted events
+
+
+def held_out(found: CrossFit, stored: Mapping[str, Stored]) -> list[ScoredVideo]:
+    """The training videos, each scored by the model that had not seen it, after the steps that are kept."""
+    scored = []
+    for place, one in enumerate(found.videos):
+        segments = found.clips(place)
+        clips = segments[segment_of_clip(one.bag.clips, len(segments))]
+        scored.append(over_frames(one.video, stored[one.video.id], clips, ScoringSettings()))
+    return scored
+
+
+def unseen_normal(scored: list[ScoredVideo], stored: Mapping[str, Stored]) -> list[Unseen]:
+    """Those that tell how high normal videos score."""
+    return [
+        Unseen(s.clips, stored[s.video.id].frames, stored[s.video.id].seconds) for s in scored if s.video.label == 0
+    ]
+
+
+def estimate(found: CrossFit, scored: list[ScoredVideo], note: Callable[[str], None]) -> dict:
+    """As it is kept in `crossfit.json`: the curves over steps, the number kept, and the metrics of the videos held out."""
+    metrics = measure(scored)
+    told = [f"{METRICS[name][0]} {m['value']:.3f} [{m['low']:.3f}, {m['high']:.3f}]" for name in SHOWN if (m := metrics[name])["value"] is not None and m["low"] is not None]  # fmt: skip
+    if told:
+        note(f"on the same videos: {'; '.join(told)}")
+    at_ends, videos, chance, p = ends(found)
+    return {
+        "steps": found.steps,
+        "curves": {
+            "steps": found.looks,
+            "video_auc_held_out": found.held_out.tolist(),
+            "video_auc_trained_on": found.trained.tolist(),
+            "planted": _numbers(found.planted),
+            "planted_normal": _numbers(found.control),
+        },
+        "intervals": found.spread,
+        "at_ends": {"videos": videos, "found": at_ends, "by_chance": chance, "p": p},
+        "metrics": metrics,
+    }
+
+
+def _numbers(values) -> list[float | None]:
+    return [None if value != value else float(value) for value in values]
