@@ -76,17 +76,25 @@ def score_video(trained: Trained, video: Video, stored: Stored, settings: Scorin
     Raises:
         UserError: the labels do not fit the frames of the video, or the model overflows on it.
     """
-    stored.require_frames(video.id, video.frames)
-    if not stored.frames and not video.frames and video.intervals:
-        raise UserError(video.id, "has features of segments, and its number of frames is not known", "give it in the column 'frames' of --labels")  # fmt: skip
-    if not stored.frames and video.frames:
-        stored = stored.over(video.frames)
+    stored = frames_of(video, stored)
     clips = score_clips(trained, stored, settings)
     if not np.isfinite(clips).all():
         raise UserError(
             video.id, "has scores that are no numbers", "train with a lower --learning-rate, or score without --native"
         )
     return over_frames(video, stored, clips, settings)
+
+
+def frames_of(video: Video, stored: Stored) -> Stored:
+    """The features of a video over its frames: those that were decoded, else those that the labels tell.
+
+    Raises:
+        UserError: the labels are of another number of frames, or there is none for their intervals.
+    """
+    stored.require_frames(video.id, video.frames)
+    if not stored.frames and not video.frames and video.intervals:
+        raise UserError(video.id, "has features of segments, and its number of frames is not known", "give it in the column 'frames' of --labels")  # fmt: skip
+    return stored.over(video.frames) if not stored.frames and video.frames else stored
 
 
 def over_frames(video: Video, stored: Stored, clips: np.ndarray, settings: ScoringSettings) -> ScoredVideo:

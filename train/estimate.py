@@ -6,7 +6,7 @@ from stavad.data.bags import segment_of_clip
 from stavad.data.store import Stored
 from stavad.evaluate.bootstrap import measure
 from stavad.evaluate.metrics import METRICS
-from stavad.evaluate.score import ScoredVideo, over_frames
+from stavad.evaluate.score import ScoredVideo, frames_of, over_frames
 from stavad.evaluate.settings import ScoringSettings
 from stavad.train.checkpoint import Unseen
 from stavad.train.crossfit import CrossFit, ends
@@ -24,7 +24,7 @@ def held_out(found: CrossFit, stored: Mapping[str, Stored]) -> list[ScoredVideo]
     for place, one in enumerate(found.videos):
         segments = found.clips(place)
         clips = segments[segment_of_clip(one.bag.clips, len(segments))]
-        scored.append(over_frames(one.video, stored[one.video.id], clips, ScoringSettings()))
+        scored.append(over_frames(one.video, frames_of(one.video, stored[one.video.id]), clips, ScoringSettings()))
     return scored
 
 

@@ -14,18 +14,21 @@ from stavad.data.files import written
 from stavad.data.groups import groups_of
 from stavad.data.leaks import copies, tell_copies
 from stavad.data.store import Stored
+from stavad.evaluate import bootstrap
 from stavad.evaluate.bootstrap import measure
+from stavad.evaluate.counted import Counted
+from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PROTOCOLS
-from stavad.evaluate.score import ScoredVideo, score_video
+from stavad.evaluate.score import ScoredVideo, frames_of, over_frames, score_video
 from stavad.evaluate.settings import ScoringSettings
 from stavad.train.run import fit_on
 from stavad.train.settings import TrainSettings
 
-METHODS = ("auc", "auc_abnormal", "video_auc")  # that are measured with an interval
+METHODS = ("auc", "auc_abnormal", "auc_within", "video_auc")  # that are measured with an interval
 
 
 class Reproduction:
-    """The measurements of one protocol, kept in `folder/<dataset>.json` as they come.
+    """The measurements of one protocol, kept in `folder/<dataset>.json` as they come, and the scores beside it.
 
     Args:
         dataset: a name of `evaluate.reproduction.protocols.PROTOCOLS`.
@@ -62,15 +65,15 @@ class Reproduction:
         self.keys = {(row, case[0]): self._key(row, *case, digests) for case in self.cases for row in self.rows}
         self.file = folder / f"{dataset}.json"
         self.known = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
-        self.todo = [
-            (row, *case) for case in self.cases for row in self.rows if self.keys[row, case[0]] not in self.known
-        ]
+        self.todo = [(row, *case) for case in self.cases for row in self.rows if not self._is_known(row, case[0])]
 
     def run(self, device, on_result: Callable[[str, int, dict], None] = lambda row, seed, metrics: None) -> None:
         """Measure what is not known yet; each result is on the disk before the next begins."""
         for row, seed, videos in self.todo:
             scored = tested(videos, self.stored, self._settings(row, seed), self.scoring, device)
             found = measure(scored, METHODS)
+            with written(self._scores(row, seed), "wb") as file:
+                np.savez(file, *[s.clips for s in scored])
             self.known[self.keys[row, seed]] = {"row": row, "seed": seed, "metrics": found}
             self._keep()
             on_result(row, seed, found)
@@ -78,6 +81,51 @@ class Reproduction:
     def values(self, row: str, metric: str, part: str = "value") -> np.ndarray:
         """(trainings,): what was measured of a row."""
         return np.array([self.known[self.keys[row, seed]]["metrics"][metric][part] for seed, _ in self.cases], float)
+
+    def differences(self, row: str, other: str) -> dict[str, tuple[float, float, float]]:
+        """Of each of `METHODS`: the mean over the trainings of `row` less `other`, and its 95 % interval by a bootstrap over test recordings.
+
+        Every training meets the same resample of the recordings, and both rows the same one: what is left is how much of the difference
+        hangs on which videos were tested.
+        """
+        cases = [(self._counted(row, seed, videos), self._counted(other, seed, videos)) for seed, videos in self.cases]
+        names = [[s.video.group or s.video.id for s in mine] for mine, _ in cases]
+        every = sorted({name for of_case in names for name in of_case})
+        place = [np.array([every.index(name) for name in of_case]) for of_case in names]
+        rng = np.random.default_rng(0)
+        draws = [np.ones(len(every), np.int64)]
+        draws += [
+            np.bincount(rng.integers(len(every), size=len(every)), minlength=len(every))
+            for _ in range(bootstrap.RESAMPLES)
+        ]
+        found = {}
+        for metric in METHODS:
+            values = [
+                [
+                    METRICS[metric][1](mine, times[at]) - METRICS[metric][1](theirs, times[at])
+                    for (mine, theirs), at in zip(cases, place)
+                ]
+                for times in draws
+                if all(METRICS[metric][1](theirs, times[at]) is not None for (_, theirs), at in zip(cases, place))
+            ]
+            means = np.mean(values, 1)
+            low, high = np.percentile(means[1:] if len(means) > 1 else means, [2.5, 97.5])
+            found[metric] = float(means[0]), float(low), float(high)
+        return found
+
+    def _counted(self, row: str, seed: int, videos: list[Video]) -> Counted:
+        with np.load(self._scores(row, seed)) as kept:
+            test = [video for video in videos if video.split == "test"]
+            return Counted(
+                over_frames(v, frames_of(v, self.stored[v.id]), kept[f"arr_{n}"], self.scoring)
+                for n, v in enumerate(test)
+            )
+
+    def _is_known(self, row: str, seed: int) -> bool:
+        return self.keys[row, seed] in self.known and self._scores(row, seed).exists()
+
+    def _scores(self, row: str, seed: int) -> Path:
+        return self.folder / self.dataset / f"{self.keys[row, seed]}.npz"
 
     def _settings(self, row: str, seed: int) -> TrainSettings:
         return dataclasses.replace(self.training, seed=seed, **self.rows[row])
@@ -106,6 +154,6 @@ def tested(
 def _code() -> str:
     """Digest of the code that trains, scores and measures."""
     root = Path(__file__).parents[2]
-    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/store.py", "evaluate/*.py", "evaluate/metrics/*.py"  # fmt: skip
+    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/counted.py", "evaluate/bootstrap.py", "evaluate/metrics/*.py"  # fmt: skip
     files = sorted(path for pattern in patterns for path in root.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

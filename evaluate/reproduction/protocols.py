@@ -1,5 +1,6 @@
 """Protocols of the literature: how a data set is split, how often a model is trained on it, what the paper reports."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -71,17 +72,21 @@ PROTOCOLS = {
 MODEL = {"recipe": "paper", "model": "sta", **RECIPES["paper"]}
 
 PAPER = "STA + eq. 4 + bd-RNN"
-ABLATION = {  # the 2 x 2 of the paper's Table 2, then the same heads on features without attention, then on rows of length 1
+# the 2 x 2 of the paper's Table 2, then its recurrence as printed and without memory, the same heads on features without attention, rows of length 1
+ABLATION = {
     PAPER: MODEL,
     "STA + bd-RNN": MODEL | {"mce": False},
     "STA + eq. 4 + FC": MODEL | {"head": "fc"},
     "STA + FC": MODEL | {"mce": False, "head": "fc"},
+    f"{PAPER}, recurrence without a bound": MODEL | {"memory": math.inf},
+    f"{PAPER}, no memory": MODEL | {"memory": 0.0},
     "bd-RNN": MODEL | {"attention": False, "mce": False},
     "FC": MODEL | {"attention": False, "mce": False, "head": "fc"},
     f"{PAPER}, rows of length 1": MODEL | {"scale": "length"},
     "FC, rows of length 1": MODEL | {"attention": False, "mce": False, "head": "fc", "scale": "length"},
 }
 OTHERS = {
+    "logistic regression on video means": MODEL | {"model": "logistic"},
     "RTFM-like (Tian et al., 2021)": MODEL | {"model": "rtfm"},
     "HL-Net-like (Wu et al., 2020)": MODEL | {"model": "hlnet", "learning_rate": 5e-4},
     "recipe best": MODEL | RECIPES["best"],
