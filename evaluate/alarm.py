@@ -1,11 +1,17 @@
 """The threshold above which a score is an alarm, from normal training videos scored by models that had not seen them."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from stavad.data.errors import UserError
+from stavad.evaluate.events import find_events
 from stavad.evaluate.metrics.false_alarms import false_alarm_rate
 from stavad.evaluate.score import ScoredVideo
-from stavad.evaluate.settings import ScoringSettings
+from stavad.evaluate.settings import AlarmSettings, EvaluateSettings, ScoringSettings
 from stavad.train.checkpoint import Trained, Unseen
+
+STEPS = 400  # scores that are tried as thresholds of alarms an hour
 
 
 def why_none(trained: Trained, settings: ScoringSettings) -> str:
@@ -17,18 +23,64 @@ def why_none(trained: Trained, settings: ScoringSettings) -> str:
     return ""
 
 
+def level(trained: Trained, settings: AlarmSettings) -> float:
+    """The threshold that the settings ask for.
+
+    Raises:
+        UserError: alarms an hour of videos that last nobody knows how long.
+    """
+    if settings.alarms_per_hour:
+        return threshold_per_hour(trained.unseen, settings)
+    return threshold(trained.unseen, settings.alarm_rate)
+
+
 def threshold(unseen: list[Unseen], rate: float) -> float:
     """The lowest score that no more than a share `rate` of the frames exceed."""
     scores = np.concatenate([one.clips for one in unseen])
     weights = np.repeat([one.weight for one in unseen], [len(one.clips) for one in unseen])
-    levels, level = np.unique(scores, return_inverse=True)
-    of_level = np.bincount(level, weights)
-    above = np.cumsum(of_level[::-1])[::-1] - of_level  # frames above each level
-    return float(levels[np.flatnonzero(above <= rate * of_level.sum())[0]])
+    levels, place = np.unique(scores, return_inverse=True)
+    frames = np.bincount(place, weights)
+    above = np.cumsum(frames[::-1])[::-1] - frames  # frames above each score
+    return float(levels[np.flatnonzero(above <= rate * frames.sum())[0]])
 
 
-def alarm(trained: Trained, scored: list[ScoredVideo], rate: float, settings: ScoringSettings) -> dict:
-    """The threshold that `rate` of the frames of unseen normal training videos exceed, and what it gives.
+def threshold_per_hour(unseen: list[Unseen], settings: AlarmSettings) -> float:
+    """The lowest score above which the videos hold no more events an hour than wanted, and no higher one does."""
+    timed = [one for one in unseen if one.seconds > 0]
+    if not timed:
+        raise UserError(
+            "--alarms-per-hour", "needs normal training videos whose frame rate is known", "give --alarm-rate instead"
+        )
+    allowed = settings.alarms_per_hour * hours(timed)
+    levels = np.unique(np.concatenate([one.clips for one in timed]))[::-1]
+    kept = float(levels[0])
+    for one in levels[np.unique(np.geomspace(1, len(levels), STEPS).astype(int)) - 1]:  # dense at the top
+        events = sum(len(find_events(v.clips, float(one), settings, len(v.clips) / v.seconds)) for v in timed)
+        if events > allowed:
+            break
+        kept = float(one)
+    return kept
+
+
+def hours(unseen: list[Unseen]) -> float:
+    """How long they last together."""
+    return sum(one.seconds for one in unseen) / 3600
+
+
+def tell_reach(trained: Trained, settings: AlarmSettings, note: Callable[[str], None]) -> None:
+    """A line where the normal videos are too few for what is promised."""
+    if not trained.unseen:
+        return
+    lasted = hours(trained.unseen)
+    if settings.alarms_per_hour and settings.alarms_per_hour * lasted < 1:
+        note(f"note: {settings.alarms_per_hour:g} false alarms an hour are promised from {lasted:.2g} hours of normal video, in which there is none above the threshold; how many there will be is not known")  # fmt: skip
+    clips = sum(len(one.clips) for one in trained.unseen)
+    if not settings.alarms_per_hour and settings.alarm_rate * clips < 1:
+        note(f"note: {settings.alarm_rate:.2%} of normal frames are promised from {clips} clips of normal video, of which that is less than one: the threshold is the highest of them")  # fmt: skip
+
+
+def alarm(trained: Trained, scored: list[ScoredVideo], settings: EvaluateSettings) -> dict:
+    """The threshold from unseen normal training videos, and what it gives.
 
     Returns:
         `threshold`, `wanted`, and on `scored` (None where not defined): `false_alarm_rate` over the frames of normal videos,
@@ -36,16 +88,17 @@ def alarm(trained: Trained, scored: list[ScoredVideo], rate: float, settings: Sc
     """
     if reason := why_none(trained, settings):
         return {"none": reason}
-    level = threshold(trained.unseen, rate)
-    found = [(s.scores > level).any() for s in scored if s.video.label == 1]
+    found_level = level(trained, settings)
+    found = [(s.scores > found_level).any() for s in scored if s.video.label == 1]
     frames = None
     if all(s.truth is not None for s in scored) and any(s.truth.any() for s in scored):
-        frames = float((np.concatenate([s.scores[s.truth] for s in scored]) > level).mean())
+        frames = float((np.concatenate([s.scores[s.truth] for s in scored]) > found_level).mean())
     return {
-        "wanted": rate,
-        "threshold": level,
+        "wanted": settings.alarm_rate,
+        "wanted_per_hour": settings.alarms_per_hour or None,
+        "threshold": found_level,
         "videos": len(trained.unseen),
-        "false_alarm_rate": false_alarm_rate(scored, threshold=level),
+        "false_alarm_rate": false_alarm_rate(scored, threshold=found_level),
         "frames_found": frames,
         "videos_found": float(np.mean(found)) if found else None,
     }

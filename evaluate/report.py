@@ -90,8 +90,13 @@ def _alarm(alarm: dict) -> list[str]:
         return [f"no alarm threshold: {alarm['none']}"]
     found = {"false_alarm_rate": "of the normal videos' frames", "frames_found": "of the abnormal frames", "videos_found": "of the abnormal videos"}  # fmt: skip
     shares = [f"{alarm[name]:.1%} {text}" for name, text in found.items() if alarm[name] is not None]
+    wanted = (
+        f"{alarm['wanted_per_hour']:g} alarms an hour"
+        if alarm["wanted_per_hour"]
+        else f"{alarm['wanted']:.1%} of the frames"
+    )
     return [
-        f"alarm above {alarm['threshold']:.3f} ({alarm['wanted']:.1%} of the frames of {alarm['videos']} normal training videos, each scored by a model "
+        f"alarm above {alarm['threshold']:.3f} ({wanted} of {alarm['videos']} normal training videos, each scored by a model "
         f"that had not seen it); here {', '.join(shares) or 'not defined'}"
     ]
 

@@ -10,7 +10,7 @@ from stavad.data.errors import UserError, few
 from stavad.data.labels import read_labels
 from stavad.data.leaks import attributes, copies, tell_copies
 from stavad.data.work import Work
-from stavad.evaluate.alarm import alarm
+from stavad.evaluate.alarm import alarm, tell_reach
 from stavad.evaluate.bootstrap import by_class, measure, recordings
 from stavad.evaluate.score import ScoredVideo, score_video
 from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
@@ -66,12 +66,13 @@ def evaluate_run(
         if s.truth is not None and any(end > s.frames for _, end in s.video.intervals):
             note(f"note: an interval of {s.video.id} ends after its last frame; it was cut there")
     tell_coarse(trained, scored, settings, note)
+    tell_reach(trained, settings, note)
     trained_on = [v for v in ran.values() if v.split == "train" and store.path(v.id).exists()]
     both = [*trained_on, *chosen]
     features = store.read_all([v.id for v in both])
     tell_copies(copies(both, features, trained.settings.segments), both, note)
     extra = {
-        "alarm": alarm(trained, scored, settings.alarm_rate, settings),
+        "alarm": alarm(trained, scored, settings),
         "classes": by_class(scored),
         "attributes": attributes(both, features),
         "recordings": len(recordings(scored)),

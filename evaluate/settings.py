@@ -20,9 +20,29 @@ class ScoringSettings:
 
 
 @dataclass(frozen=True)
-class EvaluateSettings(ScoringSettings):
+class AlarmSettings:
+    TITLE: ClassVar = "alarms"
+
+    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from training videos scored by models that had not seen them", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
+    alarms_per_hour: float = setting(0.0, "wanted false alarms an hour instead; 0: --alarm-rate counts", low=0.0)
+    hysteresis: float = setting(0.8, "an event lasts while scores are above this share of the threshold", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
+    least_event: float = setting(0.5, "shorter events are none", low=0.0, shown="SECONDS")
+    least_gap: float = setting(2.0, "events that are nearer are one", low=0.0, shown="SECONDS")
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(AlarmSettings, ScoringSettings):
     TITLE: ClassVar = "evaluation"
 
     run: str = setting("", "folder of the run to evaluate (default: the latest)", shown="FOLDER")
     plot: bool = setting(False, "draw the score curve of every video, and the ROC")
-    alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from training videos scored by models that had not seen them", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
+    embed: bool = setting(False, "put pictures and videos inside the report, which is then one file")
+
+
+@dataclass(frozen=True)
+class ScoreSettings(AlarmSettings, ScoringSettings):
+    TITLE: ClassVar = "scoring"
+
+    run: str = setting("", "folder of the run whose model scores (default: the latest)", shown="FOLDER")
+    annotate: bool = setting(False, "write a copy of every video with its score and events drawn in")
+    embed: bool = setting(False, "put pictures and videos inside the report, which is then one file")

@@ -21,7 +21,7 @@ from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal, auc_within, ora
 from stavad.evaluate.metrics.precision import average_precision, average_precision_trapezoid
 from stavad.evaluate.metrics.video_auc import video_auc
 from stavad.evaluate.score import ScoredVideo, score_clips
-from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
+from stavad.evaluate.settings import EvaluateSettings
 from stavad.train.baselines import build
 from stavad.train.checkpoint import Trained, Unseen
 from stavad.train.model import Ensemble
@@ -110,11 +110,11 @@ def test_average_precision_both_ways():
 def test_alarm_threshold_is_from_unseen_normal_videos(trained):
     unseen = [Unseen(np.linspace(0, 0.99, 100, dtype=np.float32), 1600, 64.0)]
     model = replace(trained, unseen=unseen)
-    found = alarm(model, VIDEOS, 0.1, ScoringSettings())
+    found = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.1))
     assert (unseen[0].clips > found["threshold"]).mean() <= 0.1
     assert 0.85 < found["threshold"] < 0.95
     assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.5
-    low = alarm(model, VIDEOS, 0.5, ScoringSettings())
+    low = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.5))
     truth, scores = (np.concatenate([getattr(s, part) for s in VIDEOS]) for part in ("truth", "scores"))
     assert low["frames_found"] == pytest.approx((scores[truth] > low["threshold"]).mean())
     assert low["videos_found"] == 1.0 and low["false_alarm_rate"] == 0.5
@@ -129,9 +129,9 @@ def test_a_threshold_counts_frames_not_clips():
 
 
 def test_no_threshold_without_unseen_videos_or_with_other_scores(trained):
-    assert "without cross-fitting" in alarm(trained, VIDEOS, 0.1, ScoringSettings())["none"]
+    assert "without cross-fitting" in alarm(trained, VIDEOS, EvaluateSettings())["none"]
     seen = replace(trained, unseen=[Unseen(np.zeros(3, np.float32), 48, 0.0)])
-    assert "--native" in alarm(seen, VIDEOS, 0.1, ScoringSettings(native=True))["none"]
+    assert "--native" in alarm(seen, VIDEOS, EvaluateSettings(native=True))["none"]
 
 
 def test_each_abnormal_video_counts_once():
