@@ -78,13 +78,22 @@ class Stored:
 
 
 class Store:
-    """The features of one preset: `root/<video id>.h5`, all with the same fingerprint."""
+    """The features of one preset: `root/<video id>.h5`, all with the same fingerprint.
 
-    def __init__(self, root: Path):
-        self.root = Path(root)
+    Args:
+        behind: another store's root, in which videos are looked for that are not in this one; None: nowhere.
+    """
+
+    def __init__(self, root: Path, behind: Path | None = None):
+        self.root, self.behind = Path(root), behind
 
     def path(self, id: str) -> Path:
-        return self.root / f"{id}.h5"
+        own = self.root / f"{id}.h5"
+        other = self.behind / f"{id}.h5" if self.behind else own
+        return other if not own.exists() and other.exists() else own
+
+    def ids_behind(self) -> list[str]:
+        return Store(self.behind).ids() if self.behind else []
 
     def ids(self) -> list[str]:
         paths = (path.relative_to(self.root) for path in self.root.rglob("*.h5"))
@@ -107,7 +116,7 @@ class Store:
         """
         features, clock = np.asanyarray(features), clock or Clock()
         step = max(1, ROWS // max(1, features[:1].nbytes))
-        with written(self.path(id), "w+b") as raw:
+        with written(self.root / f"{id}.h5", "w+b") as raw:
             with h5py.File(raw, "w", track_order=False) as file:
                 data = file.create_dataset("features", features.shape, features.dtype, track_times=False)
                 for begin in range(0, len(features), step):

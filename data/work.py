@@ -24,10 +24,12 @@ class Work:
         self.root = Path(root)
         self.catalogue = self.root / "catalogue.csv"
         self.runs = self.root / "runs"
+        self.scored = self.root / "scored"  # new videos: their features as in a work folder, and results
         self.crossfit = self.runs / ".crossfit"  # folds of a training that was broken off
 
-    def store(self, preset: str) -> Store:
-        return Store(self.root / "features" / preset)
+    def store(self, preset: str, scored: bool = False) -> Store:
+        """The features of a preset; with `scored` those of scored videos, which labels may name, stand behind them."""
+        return Store(self.root / "features" / preset, self.scored / "features" / preset if scored else None)
 
     def extracted_preset(self, preset: str) -> str:
         """`preset` if given, else the one whose features are here.
@@ -65,11 +67,13 @@ class Work:
         found = {video.id: video for video in read_labels(self.catalogue)} if self.catalogue.exists() else {}
         if not labels:
             return _on_frames([found[id] for id in ids if id in found], store, note)
-        every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids))]]
+        scored = [id for id in store.ids_behind() if id not in found and id not in ids]
+        every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids)), *scored]]
         videos, _ = label(every, Path(labels), Path(labels), note)
-        if lost := [video.id for video in videos[len(ids) :] if video.label is not None]:
+        absent, judged = videos[len(ids) : len(every) - len(scored)], videos[len(every) - len(scored) :]
+        if lost := [video.id for video in absent if video.label is not None]:
             note(f"note: no features of {few(lost)}; left out")
-        return _on_frames(videos[: len(ids)], store, note)
+        return _on_frames([*videos[: len(ids)], *(v for v in judged if v.label is not None)], store, note)
 
     def remember(self, videos: list[Video], gone: Collection[str] = ()) -> None:
         """Add videos to the catalogue, and take the ids `gone` off it; what is said of one now replaces what was said before, but saying less does not.
@@ -88,35 +92,8 @@ class Work:
             raise cannot_write(self.catalogue, error) from None
 
     def new_run(self) -> Path:
-        """A new folder.
-
-        Raises:
-            UserError: it cannot be made.
-        """
-        name = datetime.now().strftime("%Y%m%d-%H%M%S")
-        for number in range(100):
-            run = self.runs / (f"{name}-{number}" if number else name)
-            try:
-                run.mkdir(parents=True)
-                break
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise cannot_write(run, error) from None
-        return run
-
-    def point_at(self, run: Path) -> None:
-        """From now on `latest` is this run: a link, or where there are none, a file that holds its name."""
-        latest = self.runs / "latest"
-        pointer = self.runs / f".latest.{os.getpid()}"
-        try:
-            pointer.symlink_to(run.name)
-            os.replace(pointer, latest)
-        except (OSError, NotImplementedError):
-            with contextlib.suppress(OSError):
-                pointer.unlink()
-            with written(latest) as file:
-                file.write(run.name + "\n")
+        """A new folder; errors as of `new_folder`."""
+        return new_folder(self.runs)
 
     def run(self, given: str) -> Path:
         """The run given, or the latest.
@@ -130,6 +107,39 @@ class Work:
         if not run.is_dir():
             raise UserError(run, "is not a run", "run `pipeline train` first, or give a run's folder with --run")
         return run.resolve() if run.is_symlink() else run
+
+
+def new_folder(parent: Path) -> Path:
+    """A new folder in `parent`, named by the time.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    name = datetime.now().strftime("%Y%m%d-%H%M%S")
+    for number in range(100):
+        made = parent / (f"{name}-{number}" if number else name)
+        try:
+            made.mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise cannot_write(made, error) from None
+    return made
+
+
+def point_at(made: Path) -> None:
+    """From now on `latest` beside it is this folder: a link, or where there are none, a file that holds its name."""
+    latest = made.parent / "latest"
+    pointer = made.parent / f".latest.{os.getpid()}"
+    try:
+        pointer.symlink_to(made.name)
+        os.replace(pointer, latest)
+    except (OSError, NotImplementedError):
+        with contextlib.suppress(OSError):
+            pointer.unlink()
+        with written(latest) as file:
+            file.write(made.name + "\n")
 
 
 def _on_frames(videos: list[Video], store: Store, note: Callable[[str], None]) -> list[Video]:

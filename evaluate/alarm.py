@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stavad.data.errors import UserError
-from stavad.evaluate.events import find_events
+from stavad.evaluate.events import Threshold, find_events
 from stavad.evaluate.metrics.false_alarms import false_alarm_rate
 from stavad.evaluate.score import ScoredVideo
 from stavad.evaluate.settings import AlarmSettings, EvaluateSettings, ScoringSettings
@@ -23,7 +23,7 @@ def why_none(trained: Trained, settings: ScoringSettings) -> str:
     return ""
 
 
-def level(trained: Trained, settings: AlarmSettings) -> float:
+def level(trained: Trained, settings: AlarmSettings) -> Threshold:
     """The threshold that the settings ask for.
 
     Raises:
@@ -31,7 +31,10 @@ def level(trained: Trained, settings: AlarmSettings) -> float:
     """
     if settings.alarms_per_hour:
         return threshold_per_hour(trained.unseen, settings)
-    return threshold(trained.unseen, settings.alarm_rate)
+    return Threshold(
+        threshold(trained.unseen, settings.alarm_rate),
+        threshold(trained.unseen, min(1.0, settings.hysteresis * settings.alarm_rate)),
+    )
 
 
 def threshold(unseen: list[Unseen], rate: float) -> float:
@@ -44,7 +47,7 @@ def threshold(unseen: list[Unseen], rate: float) -> float:
     return float(levels[np.flatnonzero(above <= rate * frames.sum())[0]])
 
 
-def threshold_per_hour(unseen: list[Unseen], settings: AlarmSettings) -> float:
+def threshold_per_hour(unseen: list[Unseen], settings: AlarmSettings) -> Threshold:
     """The lowest score above which the videos hold no more events an hour than wanted, and no higher one does."""
     timed = [one for one in unseen if one.seconds > 0]
     if not timed:
@@ -53,12 +56,14 @@ def threshold_per_hour(unseen: list[Unseen], settings: AlarmSettings) -> float:
         )
     allowed = settings.alarms_per_hour * hours(timed)
     levels = np.unique(np.concatenate([one.clips for one in timed]))[::-1]
-    kept = float(levels[0])
-    for one in levels[np.unique(np.geomspace(1, len(levels), STEPS).astype(int)) - 1]:  # dense at the top
-        events = sum(len(find_events(v.clips, float(one), settings, len(v.clips) / v.seconds)) for v in timed)
-        if events > allowed:
+    kept = Threshold(float(levels[0]), float(levels[0]))
+    for rank in np.unique(np.geomspace(1, len(levels), STEPS).astype(int)) - 1:  # dense at the top
+        high = float(levels[rank])
+        above = np.concatenate([one.clips > high for one in timed]).mean()
+        tried = Threshold(high, threshold(timed, min(1.0, settings.hysteresis * float(above))))
+        if sum(len(find_events(v.clips, tried, settings, len(v.clips) / v.seconds)) for v in timed) > allowed:
             break
-        kept = float(one)
+        kept = tried
     return kept
 
 
@@ -88,17 +93,18 @@ def alarm(trained: Trained, scored: list[ScoredVideo], settings: EvaluateSetting
     """
     if reason := why_none(trained, settings):
         return {"none": reason}
-    found_level = level(trained, settings)
-    found = [(s.scores > found_level).any() for s in scored if s.video.label == 1]
+    limits = level(trained, settings)
+    found = [(s.scores > limits.high).any() for s in scored if s.video.label == 1]
     frames = None
     if all(s.truth is not None for s in scored) and any(s.truth.any() for s in scored):
-        frames = float((np.concatenate([s.scores[s.truth] for s in scored]) > found_level).mean())
+        frames = float((np.concatenate([s.scores[s.truth] for s in scored]) > limits.high).mean())
     return {
         "wanted": settings.alarm_rate,
         "wanted_per_hour": settings.alarms_per_hour or None,
-        "threshold": found_level,
+        "threshold": limits.high,
+        "low": limits.low,
         "videos": len(trained.unseen),
-        "false_alarm_rate": false_alarm_rate(scored, threshold=found_level),
+        "false_alarm_rate": false_alarm_rate(scored, threshold=limits.high),
         "frames_found": frames,
         "videos_found": float(np.mean(found)) if found else None,
     }

@@ -22,8 +22,16 @@ class Event:
     peak_time: float = 0.0
 
 
-def find_events(scores: np.ndarray, threshold: float, settings: AlarmSettings, fps: float) -> list[Event]:
-    """Stretches that begin above the threshold, or above `settings.hysteresis` of it around a frame above, in order of time.
+@dataclass(frozen=True)
+class Threshold:
+    """Of alarms."""
+
+    high: float  # above it an event is one
+    low: float  # and lasts as long as it is above this
+
+
+def find_events(scores: np.ndarray, threshold: Threshold, settings: AlarmSettings, fps: float) -> list[Event]:
+    """Stretches above the lower threshold that are above the higher one somewhere, in order of time.
 
     Those nearer than `least_gap` seconds are one; what is then shorter than `least_event` is none.
 
@@ -32,10 +40,10 @@ def find_events(scores: np.ndarray, threshold: float, settings: AlarmSettings, f
         fps: of what is given; 0: unknown, taken as 25.
     """
     rate = fps if fps > 0 else FPS
-    starts, ends = _runs(scores > threshold * settings.hysteresis)
+    starts, ends = _runs(scores > threshold.low)
     if not len(starts):
         return []
-    kept = np.maximum.reduceat(np.append(scores, 0), np.stack([starts, ends], 1).ravel())[::2] > threshold
+    kept = np.maximum.reduceat(np.append(scores, 0), np.stack([starts, ends], 1).ravel())[::2] > threshold.high
     starts, ends = starts[kept], ends[kept]
     if len(starts) > 1:
         apart = starts[1:] - ends[:-1] >= settings.least_gap * rate

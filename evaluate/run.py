@@ -12,8 +12,10 @@ from stavad.data.leaks import attributes, copies, tell_copies
 from stavad.data.work import Work
 from stavad.evaluate.alarm import alarm, tell_reach
 from stavad.evaluate.bootstrap import by_class, measure, recordings
+from stavad.evaluate.events import Threshold
 from stavad.evaluate.score import ScoredVideo, score_video
 from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
+from stavad.evaluate.timeline import Timeline, timeline
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained
 from stavad.train.run import LONG
@@ -24,7 +26,9 @@ class Evaluation:
     """What came of a run's test part."""
 
     run: Path  # the run's folder
+    trained: Trained
     scored: list[ScoredVideo]
+    timelines: list[Timeline]  # the same, with events
     metrics: dict[str, dict]  # name -> value, low, high, as of `evaluate.bootstrap.measure`
     extra: dict  # `alarm`, `classes`, and `attributes`: how well these alone tell the classes apart
 
@@ -55,7 +59,7 @@ def evaluate_run(
     settings, folder = settings or EvaluateSettings(), Work(work)
     run = folder.run(str(run) or settings.run)
     trained = Trained.load(run / "model.pt", choose_device(device))
-    store = folder.store(preset or trained.fingerprint["preset"])
+    store = folder.store(preset or trained.fingerprint["preset"], scored=True)
     ran = {video.id: video for video in read_labels(run / "videos.csv")}
     chosen = test_part(folder, run, ran, store, labels, note)
     chosen = [replace(v, group=v.group or (ran[v.id].group if v.id in ran else "")) for v in chosen]
@@ -71,13 +75,16 @@ def evaluate_run(
     both = [*trained_on, *chosen]
     features = store.read_all([v.id for v in both])
     tell_copies(copies(both, features, trained.settings.segments), both, note)
+    of_alarm = alarm(trained, scored, settings)
     extra = {
-        "alarm": alarm(trained, scored, settings),
+        "alarm": of_alarm,
         "classes": by_class(scored),
         "attributes": attributes(both, features),
         "recordings": len(recordings(scored)),
     }
-    return Evaluation(run, scored, measure(scored), extra)
+    limits = None if "none" in of_alarm else Threshold(of_alarm["threshold"], of_alarm["low"])
+    timelines = [timeline(s, store, limits, settings) for s in scored]
+    return Evaluation(run, trained, scored, timelines, measure(scored), extra)
 
 
 def tell_coarse(trained: Trained, scored: list[ScoredVideo], settings: ScoringSettings, note: Callable) -> None:

@@ -25,7 +25,7 @@ class AlarmSettings:
 
     alarm_rate: float = setting(0.01, "wanted share of normal frames in alarm; the threshold is from training videos scored by models that had not seen them", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
     alarms_per_hour: float = setting(0.0, "wanted false alarms an hour instead; 0: --alarm-rate counts", low=0.0)
-    hysteresis: float = setting(0.8, "an event lasts while scores are above this share of the threshold", low=0.0, high=1.0, shown="SHARE")  # fmt: skip
+    hysteresis: float = setting(5.0, "an event lasts while scores are above the threshold that so many times as many normal frames exceed", low=1.0, shown="TIMES")  # fmt: skip
     least_event: float = setting(0.5, "shorter events are none", low=0.0, shown="SECONDS")
     least_gap: float = setting(2.0, "events that are nearer are one", low=0.0, shown="SECONDS")
 

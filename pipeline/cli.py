@@ -11,13 +11,13 @@ import argcomplete
 from stavad.data.errors import UserError
 from stavad.data.registry import modules_of
 from stavad.data.settings import add_flags, build, read_settings
-from stavad.evaluate.settings import EvaluateSettings
+from stavad.evaluate.settings import EvaluateSettings, ScoreSettings
 from stavad.extract.settings import ExtractSettings
 from stavad.pipeline.settings import CommonSettings
 from stavad.train.recipes import RECIPES
 from stavad.train.settings import TrainSettings
 
-GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings)
+GROUPS = (CommonSettings, ExtractSettings, TrainSettings, EvaluateSettings, ScoreSettings)
 COMMANDS = {module.NAME: module for module in modules_of("stavad.pipeline.commands")}
 FIRST = ("try it", "your own videos")  # parts whose examples the general help shows
 

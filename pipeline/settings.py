@@ -7,10 +7,15 @@ from stavad.data.settings import setting
 
 
 @dataclass(frozen=True)
-class CommonSettings:
+class WorkSettings:
     TITLE: ClassVar = "common settings"
 
-    work: str = setting("work", "folder of features and runs, which the three commands share", shown="FOLDER")
+    work: str = setting("work", "folder of features and runs, which the commands share", shown="FOLDER")
+    device: str = setting("auto", "where networks run: cpu, cuda, or cuda if there is one", shown="DEVICE")
+
+
+@dataclass(frozen=True)
+class CommonSettings(WorkSettings):
     preset: str = setting(
         "",
         "features: backbone, weights and preprocessing (default: i3d-kinetics, or those in the work folder)",
@@ -19,4 +24,3 @@ class CommonSettings:
     labels: str = setting(
         "", "CSV of video,label,split,start,end (default: from the layout of the videos)", shown="FILE"
     )
-    device: str = setting("auto", "where networks run: cpu, cuda, or cuda if there is one", shown="DEVICE")

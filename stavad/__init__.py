@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from stavad.data.errors import UserError
     from stavad.data.store import Store
     from stavad.evaluate.run import evaluate_run
-    from stavad.evaluate.settings import EvaluateSettings
+    from stavad.evaluate.scoring import score
+    from stavad.evaluate.settings import EvaluateSettings, ScoreSettings
     from stavad.extract.folder import extract_features
     from stavad.extract.presets import PRESETS
     from stavad.extract.settings import ExtractSettings
@@ -33,6 +34,8 @@ _HOMES = {
     "train_model": "train.folder",
     "EvaluateSettings": "evaluate.settings",
     "evaluate_run": "evaluate.run",
+    "ScoreSettings": "evaluate.settings",
+    "score": "evaluate.scoring",
 }
 _ROOMS = ("data", "extract", "train", "evaluate", "pipeline")
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "ClipFeatureExtractor",
     "EvaluateSettings",
     "ExtractSettings",
+    "ScoreSettings",
     "SpatialTemporalAttention",
     "Store",
     "TrainSettings",
@@ -48,6 +52,7 @@ __all__ = [
     "clip_features",
     "evaluate_run",
     "extract_features",
+    "score",
     "train_model",
 ]
 

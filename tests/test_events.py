@@ -7,11 +7,11 @@ import pytest
 
 from stavad.data.errors import UserError
 from stavad.evaluate.alarm import threshold_per_hour
-from stavad.evaluate.events import find_events, highest_moments
+from stavad.evaluate.events import Threshold, find_events, highest_moments
 from stavad.evaluate.settings import AlarmSettings
 from stavad.train.checkpoint import Unseen
 
-PLAIN = AlarmSettings(hysteresis=1.0, least_event=0.0, least_gap=0.0)
+PLAIN = AlarmSettings(least_event=0.0, least_gap=0.0)
 
 
 def spans(found):
@@ -20,23 +20,28 @@ def spans(found):
 
 def test_stretches_above_the_threshold():
     scores = np.array([0.9, 0.1, 0.6, 0.8, 0.8, 0.2, 0.7])
-    found = find_events(scores, 0.5, PLAIN, 10)
+    found = find_events(scores, Threshold(0.5, 0.5), PLAIN, 10)
     assert spans(found) == [(1, 1), (3, 5), (7, 7)]
     assert found[1].peak == 4 and found[1].peak_score == 0.8
-    assert spans(find_events(scores, 0.75, PLAIN, 10)) == [(1, 1), (4, 5)]
-    assert find_events(scores, 0.95, PLAIN, 10) == [] and find_events(scores[:1], 0.5, PLAIN, 10)[0].end == 1
+    assert spans(find_events(scores, Threshold(0.75, 0.75), PLAIN, 10)) == [(1, 1), (4, 5)]
+    assert (
+        find_events(scores, Threshold(0.95, 0.95), PLAIN, 10) == []
+        and find_events(scores[:1], Threshold(0.5, 0.5), PLAIN, 10)[0].end == 1
+    )
 
 
 def test_a_lower_score_keeps_an_event_going_but_does_not_begin_one():
     scores = np.array([0.45, 0.6, 0.45, 0.3, 0.45, 0.45])
-    assert spans(find_events(scores, 0.5, replace(PLAIN, hysteresis=0.8), 10)) == [(1, 3)]
+    assert spans(find_events(scores, Threshold(0.5, 0.4), PLAIN, 10)) == [(1, 3)]
 
 
 def test_near_events_are_one_and_short_ones_none():
     scores = np.array([0.9, 0, 0, 0.9, 0.9, 0, 0, 0, 0, 0.9])
-    assert spans(find_events(scores, 0.5, replace(PLAIN, least_gap=0.3), 10)) == [(1, 5), (10, 10)]
-    assert spans(find_events(scores, 0.5, replace(PLAIN, least_event=0.2), 10)) == [(4, 5)]
-    assert spans(find_events(scores, 0.5, replace(PLAIN, least_gap=0.3, least_event=0.2), 10)) == [(1, 5)]
+    assert spans(find_events(scores, Threshold(0.5, 0.5), replace(PLAIN, least_gap=0.3), 10)) == [(1, 5), (10, 10)]
+    assert spans(find_events(scores, Threshold(0.5, 0.5), replace(PLAIN, least_event=0.2), 10)) == [(4, 5)]
+    assert spans(find_events(scores, Threshold(0.5, 0.5), replace(PLAIN, least_gap=0.3, least_event=0.2), 10)) == [
+        (1, 5)
+    ]
 
 
 def test_the_highest_moments_where_there_is_no_threshold():

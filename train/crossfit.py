@@ -25,6 +25,7 @@ from stavad.train.settings import TrainSettings, steps
 LOOKS = 8  # numbers of steps to choose from, each the root of two times the one before it
 CHUNK = 64  # bags scored at a time
 RESAMPLES = 500  # of the recordings, for what is uncertain
+RISING = 0.005  # of video AUC from one look to the last that is worth a line
 SURE = 0.01  # p below which places are said to be lost
 
 
@@ -255,6 +256,10 @@ def tell(found: CrossFit, note: Callable[[str], None]) -> None:
         note(
             f"note: further training learns the videos by heart: {found.steps} of {found.looks[-1]} steps are kept, from there to the end video AUC "
             f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out, and from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
+        )
+    if here == last > 0 and found.held_out[last] - found.held_out[last - 1] > RISING:
+        note(
+            f"note: on videos held out video AUC was still rising, {found.held_out[last - 1]:.3f} to {found.held_out[last]:.3f}: more --steps may gain"
         )
     at_ends, videos, chance, p = ends(found)
     if p < SURE:

@@ -13,7 +13,7 @@ from stavad.data.groups import groups_of, tell_groups
 from stavad.data.labels import write_labels
 from stavad.data.leaks import attributes, copies, tell_attributes, tell_copies
 from stavad.data.settings import record
-from stavad.data.work import Work
+from stavad.data.work import Work, point_at
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained, Unseen
 from stavad.train.crossfit import cross_fit, tell
@@ -68,7 +68,7 @@ def train_model(
     """
     settings, watch, folder = settings or TrainSettings(), watch or Watch(), Work(work)
     chosen_device = choose_device(device)
-    store = folder.store(folder.extracted_preset(preset))
+    store = folder.store(folder.extracted_preset(preset), scored=True)
     found = folder.videos(store, str(labels), note)
     known = [video for video in found if video.label is not None]
     features = store.read_all([video.id for video in known])
@@ -111,7 +111,7 @@ def train_model(
         watch.end()
         room.unlink(missing_ok=True)
     shutil.rmtree(folder.crossfit, ignore_errors=True)
-    folder.point_at(run)
+    point_at(run)
     return TrainedRun(run, trained)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from stavad.pipeline.commands import SOME_LEFT_OUT
 
 NAME, PART, HELP = "data", "the paper", "what is there of a data set"
-PLACE = 6
+PLACE = 7
 GROUPS = ()
 EXAMPLES = ("pipeline data verify UCF-Crime",)
 

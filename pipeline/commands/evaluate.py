@@ -11,20 +11,19 @@ EXAMPLES = ("pipeline evaluate --plot", "pipeline evaluate --run work/runs/20261
 
 def run(flags: dict, common: CommonSettings, settings: EvaluateSettings) -> int:
     from stavad.data.catalogue import counts
-    from stavad.evaluate.report import table, write_evaluation
+    from stavad.evaluate.results import table, write_evaluation
     from stavad.evaluate.run import evaluate_run
 
     found = evaluate_run(
         common.work, labels=common.labels, preset=common.preset, settings=settings, device=common.device
     )
     print(f"{counts([s.video for s in found.scored])} scored with {found.run / 'model.pt'}")
-    write_evaluation(found, settings.plot)
     print(table(found.metrics, found.extra))
     if found.metrics["auc"]["value"] is None:
         print(
             "no frame metrics: they need start,end of the anomaly in every abnormal test video, by --labels, and frames of both kinds"
         )
-    print(
-        f"scores of every frame in {found.run / 'scores.csv'}, numbers in {found.run / 'metrics.json'}, report in {found.run / 'report.html'}"
-    )
+    report = write_evaluation(found, settings, print)
+    print(f"scores of every frame in {found.run / 'scores.csv'}, numbers in {found.run / 'metrics.json'}")
+    print(f"report: {report}")
     return 0

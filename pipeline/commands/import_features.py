@@ -8,7 +8,7 @@ from stavad.pipeline.settings import CommonSettings
 
 NAME, PART = "import", "features of others"
 HELP = "published features instead of stage one: .npy, .npz, .txt, .mat, .h5, one file per video"
-PLACE = 5
+PLACE = 6
 GROUPS = (CommonSettings,)
 EXAMPLES = ("pipeline import UCF_ten_crop --labels labels.csv",)
 

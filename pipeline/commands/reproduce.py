@@ -9,7 +9,7 @@ from stavad.train.settings import TrainSettings
 
 NAME, PART = "reproduce", "the paper"
 HELP = "tables 1 and 2 on features that are there: every model, every split or seed; a row sets recipe, model, attention, head, bag loss and eq. 4 itself"
-PLACE = 7
+PLACE = 8
 GROUPS = (CommonSettings, TrainSettings, ScoringSettings)
 EXAMPLES = ("pipeline reproduce ped2", "pipeline reproduce ucf-crime --draws 1")
 
