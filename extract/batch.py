@@ -119,17 +119,20 @@ class Batch:
     def __init__(self, network: Network, view: View):
         self.network, self.view = network, view
         self.clips: list[Tensor] = []
-        self.owners: list[VideoFeatures] = []
+        self.owners: list[tuple[VideoFeatures, np.ndarray]] = []
 
-    def add(self, frames: np.ndarray, own: int, owner: VideoFeatures) -> None:
-        """A clip (16, H, W, 3) uint8, of which `own` frames are no filling."""
+    def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
+        """A clip of which `own` frames are no filling: those (n, H, W, 3) uint8 for the network, and features that it has already."""
+        owner.frames += own
+        owner.waiting += 1
+        if not len(frames):
+            owner.add(numbers)
+            return
         shown = self.view(torch.from_numpy(frames).to(self.network.device))
         if self.clips and self.clips[0].shape != shown.shape:
             self.flush()  # whole frames of another shape of video
         self.clips.append(shown)
-        self.owners.append(owner)
-        owner.frames += own
-        owner.waiting += 1
+        self.owners.append((owner, numbers))
         if (len(self.clips) + 1) * self.view.crops > max(self.network.at_once, self.view.crops):
             self.flush()
 
@@ -138,8 +141,8 @@ class Batch:
         if not self.clips:
             return
         features = self.network(torch.cat(self.clips)).cpu().numpy()
-        for owner, vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
-            owner.add(vectors)
+        for (owner, numbers), vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
+            owner.add(np.concatenate([numbers, vectors]) if len(numbers) else vectors)
         self.clips, self.owners = [], []
 
 

@@ -1,12 +1,33 @@
 """Frames to clips of fixed length, in order. No frame is lost: the last clip is filled up, or begins earlier."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from stavad.data.bags import CLIP
+from stavad.extract.flow import motion_statistics
 
+NOTHING = np.zeros(0, np.float32)
 TAILS = {"repeat": "last frame repeated", "overlap": "last clip begins earlier"}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of each clip where it is decoded, so that nothing else crosses to the network."""
+
+    frames: tuple[int, ...] | None = None  # from 0, that the network is shown; None: all, (): there is no network
+    motion: bool = False  # statistics of the optical flow
+
+    @property
+    def luma(self) -> bool:
+        """Whether luma alone needs to be decoded."""
+        return self.frames == ()
+
+    def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(16, H, W, 3) -> the frames for the network, and numbers (n,) that are features already."""
+        numbers = motion_statistics(clip) if self.motion else NOTHING
+        return (clip if self.frames is None else clip[list(self.frames)]), numbers
 
 
 def to_clips(chunks: Iterable[np.ndarray], tail: str = "repeat") -> Iterator[tuple[np.ndarray, int]]:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from stavad.data.errors import UserError
 from stavad.data.identity import digest_of, stamp_of
 from stavad.data.timing import Clock
-from stavad.extract.clips import to_clips
+from stavad.extract.clips import Taken, to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 
 AHEAD = 8  # clips decoded ahead of the backbone,
@@ -26,6 +26,7 @@ START_LIMIT = 600.0  # seconds that a decoding process may take to import what i
 GUARD = (
     'put what starts an extraction under `if __name__ == "__main__":`, as decoding processes import the script again'
 )
+EVERYTHING = Taken()
 STOP_EVERY = 0.2  # seconds between two looks whether the run has ended
 
 
@@ -43,7 +44,8 @@ class Begin:
 @dataclass(frozen=True)
 class Clip:
     index: int
-    frames: np.ndarray  # (CLIP, H, W, 3) uint8
+    frames: np.ndarray  # (n, H, W, 3) uint8: those that the network is shown
+    numbers: np.ndarray  # features that were made already
     own: int  # frames that are not filling
 
 
@@ -70,28 +72,68 @@ class Alive:
 
 
 def read_clips(
-    videos: Iterable[tuple[int, Path]], decoder: str, time_limit: float, tail: str = "repeat"
+    videos: Iterable[tuple[int, Path]],
+    decoder: str,
+    time_limit: float,
+    tail: str = "repeat",
+    taken: Taken = EVERYTHING,
+    processes: int = 1,
 ) -> Generator[Begin | Clip | End | Failed]:
-    """Events of all videos, one video after the other, decoded ahead in another process.
+    """Events of all videos, decoded ahead in other processes, each at work on one video after the other.
 
     Args:
-        videos: number and path of each, asked for one at a time when the one before is decoded; events carry the number.
+        videos: number and path of each, asked for one at a time when another is decoded; events carry the number.
         decoder: as in `open_video`.
         time_limit: seconds that the decoder may take to show its next clip; a video that exceeds them has `Failed`.
         tail: as in `to_clips`.
+        taken: of each clip.
+        processes: that decode at a time.
     """
-    events = _Ahead()
-    stop = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(videos, decoder, time_limit, tail, events, stop), daemon=True)
-    thread.start()
+    events, stop, shared = _Ahead(), threading.Event(), _Shared(videos)
+    how = _How(decoder, tail, taken)
+    threads = [
+        threading.Thread(target=_supervise, args=(shared, how, time_limit, events, stop), daemon=True)
+        for _ in range(processes)
+    ]
+    for thread in threads:
+        thread.start()
+    at_work = len(threads)
     try:
-        while (event := events.get()) is not None:
+        while at_work:
+            event = events.get()
             if isinstance(event, Exception):
                 raise event
-            yield event
+            if event is None:
+                at_work -= 1
+            else:
+                yield event
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
+
+
+@dataclass(frozen=True)
+class _How:
+    """A video is decoded."""
+
+    decoder: str
+    tail: str
+    taken: Taken
+
+
+class _Shared:
+    """An iterator that several threads ask."""
+
+    def __init__(self, items: Iterable):
+        self.items, self.lock = iter(items), threading.Lock()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self.lock:
+            return next(self.items)
 
 
 class _Ahead:
@@ -124,16 +166,16 @@ class _Ahead:
             return event
 
 
-def _supervise(videos, decoder, time_limit, tail, events, stop) -> None:
+def _supervise(videos, how: _How, time_limit, events, stop) -> None:
     """Hands the videos to a decoding process, and to a new one where it is lost; under auto, PyAV tries once more."""
     process = None
     try:
         for index, path in videos:
-            for attempt in ("auto", "av") if decoder == "auto" else (decoder,):
+            for attempt in ("auto", "av") if how.decoder == "auto" else (how.decoder,):
                 if process is None:
                     process = _Process()
                     process.await_start(stop)
-                lost = process.decode(index, path, attempt, tail, time_limit, events, stop)
+                lost = process.decode(index, path, replace(how, decoder=attempt), time_limit, events, stop)
                 if not lost or stop.is_set():
                     break
                 process.kill()
@@ -177,10 +219,10 @@ class _Process:
                 "the decoding process", f"did not start (exit code {self.process.exitcode})", GUARD
             ) from None
 
-    def decode(self, index: int, path: Path, decoder: str, tail: str, time_limit: float, events, stop) -> str:
+    def decode(self, index: int, path: Path, how: _How, time_limit: float, events, stop) -> str:
         """Passes the events of one video on; returns what became of the process if it was lost."""
         try:
-            self.pipe.send((index, path, decoder, tail))
+            self.pipe.send((index, path, how))
             while not stop.is_set():
                 if not self._has_event(time_limit, stop):
                     return "" if stop.is_set() else f"the decoder hung for {time_limit:g} s"
@@ -210,18 +252,20 @@ class _Process:
 
 def _send(pipe: Connection, event: Clip) -> None:
     """The pictures as they are, uncopied, after what they are."""
-    pipe.send((event.index, event.frames.shape, event.own))
-    pipe.send_bytes(event.frames.data.cast("B"))
+    pipe.send((event.index, event.frames.shape, event.numbers, event.own))
+    if event.frames.size:
+        pipe.send_bytes(event.frames.data.cast("B"))
 
 
 def _receive(pipe: Connection):
     event = pipe.recv()
     if not isinstance(event, tuple):
         return event
-    index, shape, own = event
+    index, shape, numbers, own = event
     frames = np.empty(shape, np.uint8)
-    pipe.recv_bytes_into(frames.data.cast("B"))
-    return Clip(index, frames, own)
+    if frames.size:
+        pipe.recv_bytes_into(frames.data.cast("B"))
+    return Clip(index, frames, numbers, own)
 
 
 def _serve(pipe: Connection) -> None:
@@ -232,9 +276,9 @@ def _serve(pipe: Connection) -> None:
             _decode_or_say_why(pipe, *pipe.recv())
 
 
-def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, tail: str) -> None:
+def _decode_or_say_why(pipe: Connection, index: int, path: Path, how: _How) -> None:
     try:
-        or_with_pyav(decoder, lambda chosen: _decode(pipe, path, index, chosen, tail))
+        or_with_pyav(how.decoder, lambda chosen: _decode(pipe, path, index, replace(how, decoder=chosen)))
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Undecodable as error:
@@ -247,14 +291,15 @@ def _decode_or_say_why(pipe: Connection, index: int, path: Path, decoder: str, t
         pipe.send(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
 
 
-def _decode(connection: Connection, path: Path, index: int, decoder: str, tail: str) -> None:
+def _decode(connection: Connection, path: Path, index: int, how: _How) -> None:
     alive = functools.partial(connection.send, Alive())
     stamp = stamp_of(path)
-    source = open_video(path, decoder, alive)
+    source = open_video(path, how.decoder, alive, how.taken.luma)
     connection.send(Begin(index, source.decoder, source.announced, source.fps, stamp))
     count = 0
-    for frames, own in to_clips(source.frames, tail):
-        _send(connection, Clip(index, frames, own))
+    for clip, own in to_clips(source.frames, how.tail):
+        frames, numbers = how.taken(clip)
+        _send(connection, Clip(index, np.ascontiguousarray(frames), numbers, own))
         count += 1
     if not count:
         raise Undecodable("no frame of it can be decoded")

@@ -78,7 +78,9 @@ class Extraction:
         begun: dict[int, tuple[Begin, VideoFeatures]] = {}
         read: dict[int, End] = {}
         claimed = self.claims.claim(todo, outcome, busy)
-        events = read_clips(claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail)
+        events = read_clips(
+            claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail, self.preset.taken, self._processes(len(todo))
+        )  # fmt: skip
         with closing(events):
             for event in events:
                 video = todo[event.index]
@@ -87,7 +89,7 @@ class Extraction:
                         begun[event.index] = event, VideoFeatures(self.store.root)
                         progress.video(video, event.index + 1, len(todo), event.announced)
                     case Clip():
-                        batch.add(event.frames, event.own, begun[event.index][1])
+                        batch.add(event.frames, event.numbers, event.own, begun[event.index][1])
                         progress.advance(video, event.own)
                     case End():
                         read[event.index] = event
@@ -99,6 +101,10 @@ class Extraction:
             batch.flush()
             self._store_ready(todo, begun, read, outcome, progress)
         return busy
+
+    def _processes(self, videos: int) -> int:
+        """That decode: one ahead of a network, which uses all cores; without a network one a core."""
+        return min(videos, torch.get_num_threads()) if self.preset.taken.luma else 1
 
     def _store_ready(self, todo, begun, read, outcome, progress) -> None:
         """Writes the videos whose every clip has gone through the backbone."""

@@ -59,10 +59,10 @@ class ClipFeatureExtractor:
             raise UserError(path, str(error), "give a video that can be played") from None
 
     def _features(self, path: Path, decoder: str) -> ClipFeatures:
-        source, collected = open_video(path, decoder), VideoFeatures()
+        source, collected = open_video(path, decoder, luma=self.preset.taken.luma), VideoFeatures()
         batch = Batch(self.network, self.preset.view)
         for clip, own in to_clips(source.frames, self.preset.tail):
-            batch.add(clip, own, collected)
+            batch.add(*self.preset.taken(clip), own, collected)
         batch.flush()
         if not collected.clips:
             raise Undecodable("no frame of it can be decoded")

@@ -22,17 +22,20 @@ class Shown(Progress):
         self.sizes = {video.id: size_of(video.path) for video in videos}
         self.total = sum(self.sizes.values())
         self.begun = self.told = time.monotonic()
-        self.past = self.share = 0.0  # bytes that are done: of all, and of the video at work
+        self.past = 0.0  # bytes that are done: of all,
+        self.share: dict[str, float] = {}  # and of each video at work
+        self.per_frame: dict[str, float] = {}
         self.bar = tqdm(total=self.total, unit="B", unit_scale=True, file=sys.stderr, disable=not sys.stderr.isatty())
 
     def video(self, video, number, of, announced):
         self.now = f"video {number} of {of}"
-        self.per_frame = self.sizes[video.id] / announced if announced else 0.0
+        self.share[video.id] = 0.0
+        self.per_frame[video.id] = self.sizes[video.id] / announced if announced else 0.0
         self.bar.set_description(f"{self.now}: {video.id}")
 
     def advance(self, video, frames):
         self.frames += frames
-        self._move(video, frames * self.per_frame)
+        self._move(video, frames * self.per_frame[video.id])
 
     def end(self, video, frames):
         self._line(f"{video.id}: {frames} frames")
@@ -42,15 +45,15 @@ class Shown(Progress):
 
     def read(self, video):
         self._move(video, self.sizes[video.id])
-        self.share = 0.0
 
     def close(self):
         if self.bar:
             self.bar.close()
 
     def _move(self, video, step: float) -> None:
-        step = min(step, self.sizes[video.id] - self.share)
-        self.share += step
+        done = self.share.get(video.id, 0.0)
+        step = min(step, self.sizes[video.id] - done)
+        self.share[video.id] = done + step
         self.past += step
         self.bar.update(step)
         self.bar.set_postfix_str(f"{self.frames} frames", refresh=False)

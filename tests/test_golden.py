@@ -27,9 +27,12 @@ pytestmark = pytest.mark.slow
 def vectors(name: str) -> np.ndarray:
     """(crops, SHOWN) of the preset's features; of ten crops, the first and the last."""
     preset = PRESETS[name]()
-    clip = torch.from_numpy(np.stack([moving_square(number, 160, 120) for number in range(16)]))
-    shown = preset.view(clip)
+    frames, numbers = preset.taken(np.stack([moving_square(number, 160, 120) for number in range(16)]))
+    if preset.taken.luma:
+        return numbers[None, np.linspace(0, preset.width - 1, SHOWN).astype(int)].astype(float)
+    shown = preset.view(torch.from_numpy(frames))
     features = channels_last(fold(seeded(preset.build())))(shown[[0, -1]] if len(shown) > 1 else shown)
+    features = torch.cat([torch.from_numpy(numbers).expand(len(features), -1), features], 1)
     return features[:, np.linspace(0, preset.width - 1, SHOWN).astype(int)].double().numpy()
 
 

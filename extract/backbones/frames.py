@@ -7,21 +7,12 @@ GAP = 4  # frames between the two whose difference shows motion
 STAGES = {"seen": (4,), "moving": (1, 2, 3, 4)}  # of the network, whose activations are the features
 
 
-class AppearanceAndMotion(nn.Module):
-    """(B, 3, T, H, W) -> (B, C): the strongest activation of each channel in a frame, averaged over the clip's frames.
-
-    Channels are those of the network's later blocks on the frames (`seen`), and of all its blocks on doubled differences of frames
-    GAP apart (`moving`), from which the background and a frame's mean colour drop out. The maximum over places, because what
-    matters is small in a surveillance picture. Chosen on training videos of UCSD Ped2, see docs/results.md.
-    """
+class OfFrames(nn.Module):
+    """An image network, and the strongest activation of each channel after some of its blocks: what matters is small in a surveillance picture."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
-
-    def forward(self, clips: Tensor) -> Tensor:
-        moving = 2 * (clips[:, :, GAP:] - clips[:, :, :-GAP])
-        return torch.cat([self._features(clips, STAGES["seen"]), self._features(moving, STAGES["moving"])], 1)
 
     def _features(self, clips: Tensor, stages: tuple[int, ...]) -> Tensor:
         frames = clips.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -37,3 +28,31 @@ class AppearanceAndMotion(nn.Module):
             if stage in stages:
                 found.append(x.amax((2, 3)))
         return torch.cat(found, 1)
+
+
+class AppearanceAndMotion(OfFrames):
+    """(B, 3, T, H, W) -> (B, C): averaged over the clip's frames.
+
+    Channels are those of the network's later blocks on the frames (`seen`), and of all its blocks on doubled differences of frames
+    GAP apart (`moving`), from which the background and a frame's mean colour drop out. Chosen on training videos of UCSD Ped2, see
+    docs/results.md.
+    """
+
+    def forward(self, clips: Tensor) -> Tensor:
+        moving = 2 * (clips[:, :, GAP:] - clips[:, :, :-GAP])
+        return torch.cat([self._features(clips, STAGES["seen"]), self._features(moving, STAGES["moving"])], 1)
+
+
+class FrameAndDifferences(OfFrames):
+    """(B, 3, 5, H, W), frames `FRAMES` of a clip -> (B, C): the same of one frame and of two differences alone.
+
+    Scaled by `WEIGHT`, so that flow statistics beside it have the same part in the variance of all.
+    """
+
+    FRAMES = (2, 6, 8, 9, 13)
+    WEIGHT = 0.0113
+
+    def forward(self, frames: Tensor) -> Tensor:
+        moving = 2 * (frames[:, :, [1, 4]] - frames[:, :, [0, 3]])
+        seen = self._features(frames[:, :, 2:3], STAGES["seen"])
+        return self.WEIGHT * torch.cat([seen, self._features(moving, STAGES["moving"])], 1)

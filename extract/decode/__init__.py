@@ -22,12 +22,15 @@ T = TypeVar("T")
 DECODERS = ("auto", "decord", "av")
 
 
-def open_video(path: Path, decoder: str = "auto", alive: Callable[[], None] = lambda: None) -> Source:
+def open_video(
+    path: Path, decoder: str = "auto", alive: Callable[[], None] = lambda: None, luma: bool = False
+) -> Source:
     """Open a file or a folder of images.
 
     Args:
         decoder: "decord", "av", or "auto", which takes decord for files that it decodes rightly.
         alive: called now and then while a long file is looked through.
+        luma: whether luma is enough: frames (H, W, 1) where PyAV decodes, which `auto` then takes.
 
     Raises:
         Undecodable: not a video, or not one that this decoder opens. Reading `frames` may raise it too.
@@ -37,8 +40,8 @@ def open_video(path: Path, decoder: str = "auto", alive: Callable[[], None] = la
         return open_images(path)
     if path.stat().st_size == 0:
         raise Undecodable("the file is empty")
-    if decoder == "av":
-        return open_pyav(path)
+    if decoder == "av" or (luma and decoder == "auto"):
+        return open_pyav(path, luma)
     found = survey(path, alive)
     doubt = found.doubt
     if decoder == "decord" and doubt not in ("", LONG):

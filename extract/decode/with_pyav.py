@@ -16,8 +16,11 @@ HIDDEN = ("vp8", "libvpx")  # codecs with packets that are never shown
 FIELDS = 1.9  # packets for each frame, from which on they are the fields of interlaced frames
 
 
-def open_pyav(path: Path) -> Source:
+def open_pyav(path: Path, luma: bool = False) -> Source:
     """
+    Args:
+        luma: frames of luma alone, (H, W, 1).
+
     Raises:
         Undecodable, OSError: as `open_container`.
     """
@@ -43,7 +46,8 @@ def open_pyav(path: Path) -> Source:
                     start = frame.time if start is None else start
                     source.times.append(math.nan if frame.time is None else frame.time - (start or 0.0))
                     size = size or (frame.width, frame.height)  # a later change of size is scaled back to the first
-                    image = to_rgb.reformat(frame, *size, format="rgb24").to_ndarray()
+                    image = to_rgb.reformat(frame, *size, format="gray" if luma else "rgb24").to_ndarray()
+                    image = image[..., None] if luma else image
                     chunk.append(np.rot90(image, frame.rotation // 90) if frame.rotation else image)
                     if len(chunk) == chunk_of(*size):
                         yield np.stack(chunk)

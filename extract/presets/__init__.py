@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from stavad.data.bags import CLIP
 from stavad.data.errors import UserError
 from stavad.data.registry import modules_of
-from stavad.extract.clips import TAILS
+from stavad.extract.clips import TAILS, Taken
 from stavad.extract.preprocess import View
 from stavad.extract.weights import Weights, fetch, load
 
@@ -30,6 +30,7 @@ class Preset:
     view: View
     weights: Weights
     tail: str = "repeat"  # as in `extract.clips.to_clips`
+    taken: Taken = field(default=Taken())  # of each clip, where it is decoded
     rename: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] = field(default=lambda model, state: state)
 
     def load(self, weights_file: Path | None = None) -> tuple[nn.Module, dict]:

@@ -18,9 +18,9 @@ def _lite0() -> Preset:
         "strongest activations of blocks 4 (frames) and 1-4 (differences of frames 4 apart), mean over the clip",
         368,
         View(**IMAGENET, resize=256, antialias=True),
-        Weights(file=_packaged_lite0(), sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        LITE0,
         tail="overlap",
-        rename=_by_order,
+        rename=by_order,
     )
 
 
@@ -35,7 +35,7 @@ def _packaged_lite0() -> Path:
     return package / "models" / "efficientnet-lite0-57934424.pth"
 
 
-def _by_order(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def by_order(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """timm's efficientnet-lite0 has the tensors of the packaged one in the same order and shapes, under other names."""
     names = [*model.state_dict(), "network.classifier.weight", "network.classifier.bias"]
     if len(names) != len(state):
@@ -43,4 +43,5 @@ def _by_order(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in zip(names, state.values()) if "classifier" not in name}
 
 
+LITE0 = Weights(file=_packaged_lite0(), sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
 PRESETS = {"efficientnet-lite0": _lite0}
