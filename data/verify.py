@@ -39,7 +39,10 @@ def verify(root: Path) -> tuple[list[str], bool]:
         wrong = video.frames is not None and video.frames != number
         if wrong or not number or any(start > number for start, _ in video.intervals or ()):
             complete = False
-            lines.append(f"  {video.path}: {number} frames; its labels speak of {_spoken(video)}")
+            lines.append(
+                f"  {video.path}: "
+                + (f"{number} frames; its labels speak of {_spoken(video)}" if number else "it is not a video")
+            )
     lines.append(f"  {sum(frames.values())} frames (packets of the files; `extract` counts what decodes), {positives(videos)} positive")  # fmt: skip
 
     for layout, entries in lists:

@@ -61,7 +61,7 @@ def evaluate_run(
     trained = Trained.load(run / "model.pt", choose_device(device))
     store = folder.store(preset or trained.fingerprint["preset"], scored=True)
     ran = {video.id: video for video in read_labels(run / "videos.csv")}
-    chosen = test_part(folder, run, ran, store, labels, note)
+    chosen = videos_to_test(folder, run, ran, store, labels, note)
     chosen = [replace(v, group=v.group or (ran[v.id].group if v.id in ran else "")) for v in chosen]
     stored = store.read_all([video.id for video in chosen])
     trained.require_features(store.path(chosen[0].id), stored[chosen[0].id])
@@ -100,7 +100,7 @@ def tell_coarse(trained: Trained, scored: list[ScoredVideo], settings: ScoringSe
         note(f"note: a segment of {few(coarse)} is longer than {LONG:g} s: what lasts some seconds may be averaged away; try --native")  # fmt: skip
 
 
-def test_part(work: Work, run: Path, ran: dict[str, Video], store, labels: str, note: Callable) -> list[Video]:
+def videos_to_test(work: Work, run: Path, ran: dict[str, Video], store, labels: str, note: Callable) -> list[Video]:
     """The videos to evaluate a run on: the test part of its split, or that of the labels, where they have one.
 
     Args:

@@ -2,6 +2,7 @@
 """The command line: finds the command, lays settings file, recipe and flags over each other, and tells errors in one line."""
 
 import argparse
+import difflib
 import os
 import sys
 from pathlib import Path
@@ -32,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         )  # threads that spin while they wait halve the speed beside another program
     made = parser()
     argcomplete.autocomplete(made)
-    flags = vars(made.parse_args(arguments))
+    parsed, rest = made.parse_known_args(arguments)
+    if rest:
+        made.error(unknown(parsed.command, rest[0], made))
+    flags = vars(parsed)
     try:
         return run(flags.pop("command"), flags)
     except UserError as error:
@@ -50,6 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what was complete is kept", file=sys.stderr)
         return 130
+
+
+def unknown(command: str, flag: str, made: argparse.ArgumentParser) -> str:
+    """What to tell of a flag that a command does not have."""
+    (commands,) = (action for action in made._actions if isinstance(action, argparse._SubParsersAction))
+    known = commands.choices[command]._option_string_actions
+    near = difflib.get_close_matches(flag.partition("=")[0], known, 1)
+    return f"{command} does not know {flag}{f', did you mean {near[0]}?' if near else ''}; `pipeline {command} --help` lists what it knows"
 
 
 def open_closed_outputs() -> None:

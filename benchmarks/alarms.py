@@ -1,0 +1,61 @@
+"""Alarm thresholds: the share of normal frames that was wanted, and what came of it on test videos.
+
+    python -m benchmarks.alarms --work DIR --labels CSV [--labels CSV ..]
+
+Each CSV is a split of the videos in the work folder. `unseen`: the threshold from training videos scored by models that had not seen them,
+as `pipeline train` keeps it. `seen`: from the scores that the final model gives the videos that it was trained on. The shares are of the frames
+of the test part's normal videos, the mean over the splits and the lowest and highest. Further settings of `pipeline train` may follow, as flags.
+"""
+
+import argparse
+import dataclasses
+
+import numpy as np
+
+from stavad.data.labels import read_labels
+from stavad.data.settings import add_flags, build
+from stavad.data.work import Work
+from stavad.evaluate.alarm import threshold
+from stavad.evaluate.metrics.false_alarms import false_alarm_rate
+from stavad.evaluate.run import evaluate_run
+from stavad.evaluate.score import score_clips
+from stavad.evaluate.settings import ScoringSettings
+from stavad.train.checkpoint import Unseen
+from stavad.train.folder import train_model
+from stavad.train.settings import TrainSettings
+
+WANTED = (0.001, 0.01, 0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--labels", action="append", required=True)
+    add_flags(parser, TrainSettings)
+    flags = vars(parser.parse_args())
+    settings = build(TrainSettings, flags)
+    got = np.array([of_split(flags["work"], csv, settings) for csv in flags["labels"]])
+    print(f"{len(got)} splits; {'wanted':>10}{'unseen':>26}{'seen':>26}")
+    for place, wanted in enumerate(WANTED):
+        cells = [f"{part.mean():.2%} [{part.min():.2%}, {part.max():.2%}]" for part in got[:, place].T]
+        print(f"{'':10}{wanted:>10.1%}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+
+
+def of_split(work: str, labels: str, settings: TrainSettings) -> list[tuple[float, float]]:
+    """(unseen, seen) shares for each of `WANTED`."""
+    run = train_model(work, labels, settings=dataclasses.replace(settings), device="cpu", note=lambda line: None)
+    scored = evaluate_run(work, run.folder, device="cpu", note=lambda line: None).scored
+    store = Work(work).store(run.trained.fingerprint["preset"])
+    seen = []
+    for video in read_labels(run.folder / "videos.csv"):
+        if video.split == "train" and video.label == 0:
+            stored = store.read(video.id)
+            seen.append(Unseen(score_clips(run.trained, stored, ScoringSettings()), stored.frames, stored.seconds))
+    return [
+        tuple(false_alarm_rate(scored, threshold=threshold(videos, wanted)) for videos in (run.trained.unseen, seen))
+        for wanted in WANTED
+    ]
+
+
+if __name__ == "__main__":
+    main()
