@@ -11,7 +11,7 @@ from stavad.data.groups import cut
 from stavad.data.labels import read_labels
 from stavad.train import crossfit
 from stavad.train.checkpoint import Trained
-from stavad.train.crossfit import cross_fit, ends, fewest_steps, looks_of, tell
+from stavad.train.crossfit import cross_fit, ends, looks_of, tell
 from stavad.train.folder import train_model
 from stavad.train.heads import RecurrentHead
 from stavad.train.loop import fit
@@ -90,17 +90,25 @@ def test_a_training_that_was_broken_off_goes_on_with_its_folds(gathered, tmp_pat
     assert not notes  # another training
 
 
-def test_the_fewest_steps_within_one_standard_error():
-    rng = np.random.default_rng(0)
-    shared = rng.normal(0, 0.1, 200)  # the videos drawn are the same for all
-
-    def judged(*values):
-        own = rng.normal(0, 0.01, (len(values), 200))
-        return np.column_stack([values, np.array(values)[:, None] + shared + own])
-
-    assert fewest_steps(judged(0.7, 0.8, 0.9, 0.905, 0.85)) == 2
-    assert fewest_steps(judged(0.7, 0.8, 0.85, 0.905, 0.905)) == 3
-    assert fewest_steps(judged(0.9)) == 0
+def test_the_steps_that_are_kept_and_the_line_that_says_what_more_would_lose(gathered):
+    """Made-up scores: at the second look everybody is in his place, at the last the videos are mixed up."""
+    labels = [one.video.label for one in gathered]
+    scores = [np.array([[0.5] * 8, [label] * 8, [1 - label] * 8], np.float32) for label in labels]
+    folds = cut([one.video for one in gathered], {}, 3, 0)
+    parts = [
+        crossfit.Fold(
+            [scores[place] for place in fold],
+            *(np.tile([[0.5], [0.9], [0.4]], sum(labels[p] == label for p in fold)) for label in (1, 0)),
+            np.array([0.5, 0.9, 1.0]),
+        )
+        for fold in folds
+    ]
+    found = crossfit._sum_up(gathered, {}, [10, 20, 40], folds, parts, scores)
+    assert found.steps == 20 and found.held_out.tolist() == [0.5, 1.0, 0.0]
+    assert found.spread["held_out"] == (1.0, 1.0) and found.planted.tolist() == pytest.approx([0.5, 0.9, 0.4])
+    notes = []
+    tell(found, notes.append)
+    assert "loses what it had learnt: 20 of 40 steps are kept" in notes[1] and "from 1.000 to 0.000" in notes[1]
 
 
 def test_planted_events_are_found_by_what_tells_them_apart():
@@ -122,7 +130,7 @@ def crossfitted(gathered, place):
         own[0, place if one.video.label else 4] = 1
         scores.append(own)
     ones = np.ones(1)
-    return crossfit.CrossFit([30], 0, gathered, scores, ones, ones, ones / 2, ones, {})
+    return crossfit.CrossFit([30], 0, gathered, scores, ones, ones, ones / 2, ones, {}, 0.0)
 
 
 def test_places_at_an_end_are_told(gathered):

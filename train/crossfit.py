@@ -52,6 +52,7 @@ class CrossFit:
     control: np.ndarray  # (looks,): of planted normal ones
     trained: np.ndarray  # (looks,): video AUC on the videos trained on, mean over the folds
     spread: dict[str, tuple[float, float]]  # 95 % intervals at the chosen number, by name
+    uncertain: float  # standard error of what the last look is behind the chosen one
 
     @property
     def steps(self) -> int:
@@ -182,7 +183,8 @@ def _sum_up(gathered, groups, looks, folds, parts: list[Fold], scores) -> CrossF
     places = _means(planted, every[:, events])
     judged = (aucs + places) / 2 if planted.size else aucs
     spread = {}
-    chosen = fewest_steps(judged)
+    chosen = int(judged[:, 0].argmax())
+    uncertain = (judged[chosen] - judged)[:, 1:].std(1)  # the standard error of how far each look is behind
     for name, values in (("held_out", aucs), ("planted", places)):
         if np.isfinite(values[chosen]).all():
             low, high = np.percentile(values[chosen, 1:], [2.5, 97.5])
@@ -190,19 +192,8 @@ def _sum_up(gathered, groups, looks, folds, parts: list[Fold], scores) -> CrossF
     return CrossFit(
         looks, chosen, gathered, scores, aucs[:, 0], places[:, 0],
         _means(control, every[:1, grounds])[:, 0],
-        np.mean([fold.trained for fold in parts], 0), spread,
+        np.mean([fold.trained for fold in parts], 0), spread, float(uncertain[-1]),
     )  # fmt: skip
-
-
-def fewest_steps(judged: np.ndarray) -> int:
-    """The first look that is no further below the best than one standard error of that very difference.
-
-    Args:
-        judged: (looks, 1 + resamples) of what is to be high; the first column is the value itself.
-    """
-    best = int(judged[:, 0].argmax())
-    behind = judged[best] - judged
-    return int(np.flatnonzero(behind[:, 0] <= behind[:, 1:].std(1))[0])
 
 
 def _video_aucs(peaks: np.ndarray, labels: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -252,10 +243,12 @@ def tell(found: CrossFit, note: Callable[[str], None]) -> None:
         control = f", of planted normal ones {found.control[here]:.3f}" if np.isfinite(found.control[here]) else ""
         words.append(f"AUC of planted events {found.planted[here]:.3f}{_interval(found, 'planted')}{control}")
     note(f"on training videos that the model had not seen, after {found.steps} steps: {'; '.join(words)}")
-    if here < last and found.held_out[last] < found.held_out[here] and found.trained[last] > found.trained[here]:
+    behind = np.mean([getattr(found, name)[here] - getattr(found, name)[last] for name in ("held_out", "planted") if np.isfinite(found.planted[here]) or name == "held_out"])  # fmt: skip
+    if here < last and behind > found.uncertain and found.trained[last] > found.trained[here]:
         note(
-            f"note: further training learns the videos by heart: {found.steps} of {found.looks[-1]} steps are kept, from there to the end video AUC "
-            f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out, and from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
+            f"note: further training loses what it had learnt: {found.steps} of {found.looks[-1]} steps are kept, from there to the end video AUC "
+            f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out, that of planted events from {found.planted[here]:.3f} to "
+            f"{found.planted[last]:.3f}, and video AUC from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
         )
     if here == last > 0 and found.held_out[last] - found.held_out[last - 1] > RISING:
         note(
