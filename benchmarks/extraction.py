@@ -27,7 +27,7 @@ import torch
 from benchmarks.attention import of_process
 from stavad.data.catalogue import Video
 from stavad.data.store import Store
-from stavad.extract.batch import CLIPS_AT_ONCE, has_bf16
+from stavad.extract.batch import AT_ONCE, has_bf16
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import open_video
 from stavad.extract.outcome import Progress
@@ -96,11 +96,11 @@ def speeds(name: str, precision: str, video: Path, folder: Path, device) -> tupl
     torch.save(network.state_dict(), folder / "weights.pt")
     store = Store(folder / f"{name}-{precision}")
     run = Extraction(preset, store, ExtractSettings(precision=precision), device, folder / "weights.pt")
-    run.trusted = True  # the comparison of bf16 with fp32 is made once per run, and not timed
+    run.network.trusted = True  # the comparison of bf16 with fp32 is made once per run, and not timed
     frames = torch.from_numpy(next(to_clips(open_video(video).frames))[0]).to(device)
-    shown = torch.cat([preset.view(frames)] * CLIPS_AT_ONCE[device.type])
+    clips = AT_ONCE if device.type == "cuda" else 1
+    shown = torch.cat([preset.view(frames)] * clips)
     network.to(device)
-    clips = CLIPS_AT_ONCE[device.type]
 
     class Opened(Progress):
         def video(self, *arguments):

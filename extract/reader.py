@@ -1,6 +1,5 @@
 """Decodes in a process of its own, so that a file that crashes or hangs the decoder costs that file only."""
 
-import collections
 import contextlib
 import functools
 import multiprocessing
@@ -16,59 +15,16 @@ import numpy as np
 
 from stavad.data.errors import UserError
 from stavad.data.identity import digest_of, stamp_of
-from stavad.data.timing import Clock
+from stavad.extract.ahead import Ahead, Alive, Begin, Clip, End, Failed
 from stavad.extract.clips import Taken, to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 
-AHEAD = 8  # clips decoded ahead of the backbone,
-AHEAD_BYTES = 2**27  # but no more bytes than these, or one clip
 START_LIMIT = 600.0  # seconds that a decoding process may take to import what it needs, on however busy a machine
 GUARD = (
     'put what starts an extraction under `if __name__ == "__main__":`, as decoding processes import the script again'
 )
 EVERYTHING = Taken()
 STOP_EVERY = 0.2  # seconds between two looks whether the run has ended
-
-
-@dataclass(frozen=True)
-class Begin:
-    """A video is opened. A second one for the same video means: forget its clips, another decoder starts over."""
-
-    index: int
-    decoder: str
-    announced: int
-    fps: float
-    stamp: str  # as of `data.identity.stamp_of`, before it was read
-
-
-@dataclass(frozen=True)
-class Clip:
-    index: int
-    frames: np.ndarray  # (n, H, W, 3) uint8: those that the network is shown
-    numbers: np.ndarray  # features that were made already
-    own: int  # frames that are not filling
-
-
-@dataclass(frozen=True)
-class End:
-    index: int
-    digest: str  # as of `data.identity.digest_of`
-    lost: int  # frames that are missing or damaged,
-    loss: str  # the same in words
-    clock: Clock
-    about: dict  # as of `decode.Source`
-
-
-@dataclass(frozen=True)
-class Failed:
-    index: int
-    reason: str
-    lasting: bool = True  # the file's fault; else of circumstances, such as a permission or a disk that is gone
-
-
-@dataclass(frozen=True)
-class Alive:
-    """Nothing to show yet, but the decoder is at work."""
 
 
 def read_clips(
@@ -89,7 +45,7 @@ def read_clips(
         taken: of each clip.
         processes: that decode at a time.
     """
-    events, stop, shared = _Ahead(), threading.Event(), _Shared(videos)
+    events, stop, shared = Ahead(), threading.Event(), _Shared(videos)
     how = _How(decoder, tail, taken)
     threads = [
         threading.Thread(target=_supervise, args=(shared, how, time_limit, events, stop), daemon=True)
@@ -134,36 +90,6 @@ class _Shared:
     def __next__(self):
         with self.lock:
             return next(self.items)
-
-
-class _Ahead:
-    """A queue that holds at most `AHEAD` events and `AHEAD_BYTES` of pictures, but always one event."""
-
-    def __init__(self):
-        self.waiting: collections.deque = collections.deque()
-        self.bytes = 0
-        self.changed = threading.Condition()
-
-    def put(self, event, stop: threading.Event) -> None:
-        """Waits for room, or for the end of the run."""
-        size = event.frames.nbytes if isinstance(event, Clip) else 0
-        with self.changed:
-            while (
-                not stop.is_set() and self.waiting and (len(self.waiting) >= AHEAD or self.bytes + size > AHEAD_BYTES)
-            ):
-                self.changed.wait(STOP_EVERY)
-            if not stop.is_set():
-                self.waiting.append(event)
-                self.bytes += size
-                self.changed.notify_all()
-
-    def get(self):
-        with self.changed:
-            self.changed.wait_for(lambda: self.waiting)
-            event = self.waiting.popleft()
-            self.bytes -= event.frames.nbytes if isinstance(event, Clip) else 0
-            self.changed.notify_all()
-            return event
 
 
 def _supervise(videos, how: _How, time_limit, events, stop) -> None:

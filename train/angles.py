@@ -10,13 +10,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from stavad.train.circle import derivative, grid
 from stavad.train.kernels import angles as fused
 from stavad.train.kernels.angles import DEGREE
 from stavad.train.kernels.eager import parts
@@ -42,9 +41,9 @@ def _kernel(vectors: tuple[Tensor, ...], degree: int) -> tuple[Tensor, Tensor, T
     w_q, b_q, w_k, b_k = vectors
     circle_q, axes_q = _circle(w_q, b_q)
     circle_k, axes_k = _circle(w_k, b_k)
-    grid, project = (torch.from_numpy(a).to(w_q.device) for a in _grid(degree))
+    points, project = (torch.from_numpy(a).to(w_q.device) for a in grid(degree))
     axes = axes_q @ axes_k.T
-    kernel = project @ (grid @ axes @ grid.T).exp() @ project.T
+    kernel = project @ (points @ axes @ points.T).exp() @ project.T
     return torch.stack([circle_q, circle_k]), axes, kernel
 
 
@@ -163,7 +162,7 @@ class _Cross(NamedTuple):
         of_queries = self.transposed()._replace(keep=None).moments(features, grads)
         pairs = zip((m for side in of_queries for m in side), (m for side in of_keys for m in side))
         d_kernel = sum(q.flatten(1) @ k.flatten(1).T for q, k in pairs)
-        derive = _derivative(self.degree, self.kernel)
+        derive = derivative(self.degree, self.kernel)
         to_queries = derive @ self.kernel, of_keys
         to_keys = torch.cat([self.kernel.T, derive @ self.kernel.T]), of_queries
         if self.in_c:
@@ -281,35 +280,3 @@ def _circle(w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     along = b @ e1
     across = b - along * e1
     return torch.stack([w.norm(), along, across.norm()]), torch.stack([e1, across / across.norm()])
-
-
-@functools.lru_cache
-def _grid(degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Equidistant points of the circle (M, 2), and the projection (2P + 1, M) of samples there onto the monomials m."""
-    count = 4 * degree
-    angle = 2 * np.pi * np.arange(count) / count
-    chebyshev = np.zeros(
-        (2 * degree + 1,) * 2
-    )  # cos(a t) = T_a(cos t) and sin(a t) = sin t U_(a-1)(cos t), in monomials
-    samples = np.zeros((2 * degree + 1, count))
-    for a in range(degree + 1):
-        t_a = np.polynomial.chebyshev.cheb2poly(np.eye(degree + 1)[a])
-        chebyshev[: len(t_a), a] = t_a
-        samples[a] = np.cos(a * angle) * (2 if a else 1) / count
-        if a:
-            u_a = np.polynomial.polynomial.polyder(t_a) / a
-            chebyshev[degree + 1 : degree + 1 + len(u_a), degree + a] = u_a
-            samples[degree + a] = np.sin(a * angle) * 2 / count
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1), chebyshev @ samples
-
-
-def _derivative(degree: int, like: Tensor) -> Tensor:
-    """(2P + 1, 2P + 1): coefficients of a polynomial's derivative by the angle, from its own."""
-    matrix = np.zeros((2 * degree + 1,) * 2)
-    for a in range(1, degree + 1):
-        matrix[degree + a, a] = -a  # (cos^a)' = -a sin cos^(a-1)
-    for a in range(degree):
-        matrix[a + 1, degree + 1 + a] = a + 1  # (sin cos^a)' = (a + 1) cos^(a+1) - a cos^(a-1)
-        if a:
-            matrix[a - 1, degree + 1 + a] = -a
-    return torch.from_numpy(matrix).to(like)

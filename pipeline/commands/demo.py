@@ -21,7 +21,7 @@ def run(flags: dict, common, extraction, training, evaluation) -> int:
     folder = Path(common.work) / "videos"
     print(f"rendering videos into {folder}", flush=True)
     labels = render(folder)
-    common = dataclasses.replace(common, preset=common.preset or "efficientnet-lite0", labels=str(labels))
+    common = dataclasses.replace(common, preset=common.preset or "motion-lite0", labels=str(labels))
     code = extract.run({"videos": str(folder)}, common, extraction)
     return (
         code or train.run({}, common, training) or evaluate.run({}, common, dataclasses.replace(evaluation, plot=True))

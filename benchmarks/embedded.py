@@ -1,0 +1,96 @@
+"""The presets without a download, and how many live cameras they keep up with.
+
+    python -m benchmarks.embedded [--presets NAME ..]
+
+Extraction into a store of rendered videos, decoding included, from the moment the first one is opened: clips of 16 frames a second, how many times
+those of `efficientnet-lite0` in this run, and cameras of 30 frames a second. As many videos as there are cores, so that each has one to decode; at
+two sizes, beside the decoder alone (luma, one process a core).
+"""
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from stavad.data.catalogue import Video
+from stavad.data.store import Store
+from stavad.extract.clips import to_clips
+from stavad.extract.decode import open_video
+from stavad.extract.outcome import Progress
+from stavad.extract.presets import PRESETS
+from stavad.extract.run import Extraction
+from stavad.extract.settings import ExtractSettings
+from stavad.pipeline.street import scene
+
+SIZES = ((320, 240), (1280, 720))
+CLIPS = {"efficientnet-lite0": 12, "motion-lite0": 60, "motion": 600}  # of a video
+RATE = 30  # frames a second of a camera
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--presets", nargs="*", default=list(CLIPS), choices=list(CLIPS))
+    flags = parser.parse_args()
+    cores = torch.get_num_threads()
+    print(f"torch {torch.__version__}, {cores} threads")
+    print(f"{'':32}{'clips/s':>10}{'times':>8}{'cameras':>10}")
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            first = 0.0
+            for name in flags.presets:
+                paths = [rendered(Path(folder), size, 16 * CLIPS[name], number) for number in range(cores)]
+                speed = extraction(name, paths, Path(folder))
+                first = first or speed
+                print(f"{name:20}{size[0]:>6} x {size[1]:<4}{speed:>9.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
+            speed = decoding(paths)
+            print(f"{'decoder alone':20}{size[0]:>6} x {size[1]:<4}{speed:>9.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
+
+
+def extraction(name: str, paths: list[Path], folder: Path) -> float:
+    """Clips a second."""
+    begun = []
+
+    class Opened(Progress):
+        def video(self, *arguments):
+            begun.append(time.perf_counter())
+
+    run = Extraction(
+        PRESETS[name](), Store(folder / name), ExtractSettings(), torch.device("cpu"), note=lambda line: None
+    )
+    outcome = run.run([Video(f"{number}", path) for number, path in enumerate(paths)], Opened())
+    return outcome.clips / (time.perf_counter() - begun[0])
+
+
+def decoding(paths: list[Path]) -> float:
+    """Clips a second of processes that do nothing else."""
+    with multiprocessing.get_context("spawn").Pool(len(paths)) as pool:
+        pool.map(decoded, paths)  # imports
+        begun = time.perf_counter()
+        clips = sum(pool.map(decoded, paths))
+        return clips / (time.perf_counter() - begun)
+
+
+def decoded(path: Path) -> int:
+    return sum(1 for _ in to_clips(open_video(path, luma=True).frames))
+
+
+def rendered(folder: Path, size: tuple[int, int], frames: int, seed: int) -> Path:
+    """A street-camera video: 160 frames rendered, shown over and over, scaled to the size."""
+    path = folder / f"{size[0]}-{frames}-{seed}.mp4"
+    pictures = [np.asarray(image.resize(size)) for image in scene(160, "", (), np.random.default_rng(seed))]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "23", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pictures[number % len(pictures)], format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+if __name__ == "__main__":
+    main()
