@@ -1,47 +1,52 @@
-"""How recipes were chosen: cross-validation inside the training parts of a protocol.
+"""How recipes were chosen: cross-fitting inside training parts, as `pipeline train` does it, of one candidate after the other.
 
-    python -m benchmarks.recipes DATASET [--work DIR] [--labels CSV] [--draws N] [--candidates NAME ..]
+    python -m benchmarks.recipes DATASET [--work DIR] [--labels CSV] [--draws N] [--candidates NAME ..] [settings of `pipeline train`]
 
-DATASET is a name of `pipeline reproduce`, whose features the work folder holds. Each training part is cut into FOLDS;
-every candidate is trained on all but one of them and tested on that one. Video AUC needs labels only; frame AUC, over
-all and over the abnormal videos, needs intervals and is left out where the training videos have none. Mean ± standard
-error over the folds. No test video of a training part is looked at; but where a protocol draws its splits, a test
-video of one draw is in the training part of another, so its figures are those of a development set. Further settings
-of `pipeline train` may follow, as flags.
+DATASET is a name of `pipeline reproduce`, whose features the work folder holds. For each number of steps that cross-fitting looks at, the mean
+over the draws of what held-out training videos say: video AUC, AUC of planted events and of planted normal videos, video AUC on the videos
+trained on; and where the training videos have intervals, frame AUC, abnormal only, and within each abnormal video. `*` marks the numbers of
+steps that were kept. No test video of a training part is looked at; but where a protocol draws its splits, a test video of one draw is in the
+training part of another, so its figures are those of a development set.
 """
 
 import argparse
 import dataclasses
+import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from stavad.data.catalogue import Video
 from stavad.data.settings import add_flags, build
 from stavad.data.work import Work
-from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal
-from stavad.evaluate.metrics.video_auc import video_auc
-from stavad.evaluate.reproduction.measure import tested
-from stavad.evaluate.reproduction.protocols import ABLATION, MODEL, OTHERS, PROTOCOLS
-from stavad.evaluate.settings import ScoringSettings
+from stavad.evaluate.counted import Counted
+from stavad.evaluate.metrics import METRICS
+from stavad.evaluate.reproduction.protocols import MODEL, OTHERS, PROTOCOLS
+from stavad.train.crossfit import cross_fit
+from stavad.train.estimate import held_out
 from stavad.train.recipes import RECIPES
+from stavad.train.run import gather
 from stavad.train.settings import TrainSettings
 
-FOLDS = 3
-BEST, K_MAX = MODEL | RECIPES["best"], {"bag_loss": "k-max"}
+BARE, K_MAX = {"attention": False, "mce": False}, {"bag_loss": "k-max"}
 CANDIDATES = {
     "paper": MODEL,
-    "FC": ABLATION["FC"],
-    "FC, k-max": ABLATION["FC"] | K_MAX,
-    "STA + FC, k-max": BEST,
-    "STA + FC, k-max, whitened": BEST | {"scale": "whiten"},
-    "STA + FC, k-max, rows to length 1": BEST | {"scale": "length"},
-    "paper, whitened": MODEL | {"scale": "whiten"},
-    "STA + FC, k-max, 3 seeds averaged": BEST | {"ensemble": 3},
-    "STA + bd-RNN, k-max": MODEL | {"mce": False} | K_MAX,
+    "paper, recurrence as printed": MODEL | {"memory": math.inf},
+    "paper, no memory": MODEL | {"memory": 0.0},
+    "bd-RNN": MODEL | BARE,
+    "bd-RNN as printed": MODEL | BARE | {"memory": math.inf},
+    "bd-RNN, no memory": MODEL | BARE | {"memory": 0.0},
+    "FC": MODEL | BARE | {"head": "fc"},
+    "bd-RNN, k-max": MODEL | BARE | K_MAX,
+    "FC, k-max": MODEL | BARE | K_MAX | {"head": "fc"},
+    "STA + bd-RNN, k-max": MODEL | K_MAX | {"mce": False},
+    "recipe best": MODEL | RECIPES["best"],
     "HL-Net-like": OTHERS["HL-Net-like (Wu et al., 2020)"],
+    "logistic regression on means": MODEL | {"model": "logistic", "steps": 1},
 }
-REPORTED = {"frame AUC": auc, "abnormal only": auc_abnormal, "video AUC": video_auc}
+FRAMES = {"auc": "frame AUC", "auc_abnormal": "abnormal only", "auc_within": "within"}
+CURVES = {"held_out": "video AUC", "planted": "planted", "control": "planted normal", "trained": "on its own videos"}
 
 
 def main() -> None:
@@ -57,24 +62,32 @@ def main() -> None:
     store = work.store(work.extracted_preset(""))
     videos = work.videos(store, flags["labels"])
     stored = dict(store.read_all([video.id for video in videos]))
-    cases = [case for _, part in PROTOCOLS[flags["dataset"]].cases(videos, flags["draws"]) for case in folds(part)]
-    print(f"{'':36}" + "".join(f"{name:>20}" for name in REPORTED), flush=True)
+    cases = list(PROTOCOLS[flags["dataset"]].cases(videos, flags["draws"]))
     for name in flags["candidates"]:
-        chosen = dataclasses.replace(settings, **CANDIDATES[name])
-        scored = (tested(case, stored, chosen, ScoringSettings(), torch.device("cpu")) for case in cases)
-        found = np.ma.masked_invalid(np.array([[m(of_case) for m in REPORTED.values()] for of_case in scored], float))
-        errors = found.std(0, ddof=1) / found.count(0) ** 0.5
-        cells = ["-" if m is np.ma.masked else f"{m:.3f} ± {e:.3f}" for m, e in zip(found.mean(0), errors)]
-        print(f"{name:36}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+        shown(name, [crossed(part, stored, dataclasses.replace(settings, seed=seed, **CANDIDATES[name])) for seed, part in cases], stored)  # fmt: skip
 
 
-def folds(videos: list[Video]) -> list[list[Video]]:
-    """The training part alone, each fold in turn as the test part."""
-    inside = sorted((v for v in videos if v.split == "train"), key=lambda v: (v.label, v.id))
-    return [
-        [dataclasses.replace(v, split="test" if place % FOLDS == fold else "train") for place, v in enumerate(inside)]
-        for fold in range(FOLDS)
-    ]
+def crossed(videos, stored, settings: TrainSettings):
+    with tempfile.TemporaryDirectory() as keep:
+        return cross_fit(gather(videos, stored, settings), {}, settings, torch.device("cpu"), Path(keep))
+
+
+def shown(name: str, found: list, stored) -> None:
+    looks, kept = found[0].looks, {one.steps for one in found}
+    print(f"\n{name:24}" + "".join(f"{f'{step}*' if step in kept else step:>9}" for step in looks) + f"{'kept':>9}")
+    rows = {title: np.array([getattr(one, curve) for one in found]) for curve, title in CURVES.items()}
+    frames = np.array([of_frames(one, stored) for one in found], float)
+    rows |= {title: frames[:, :, place] for place, title in enumerate(FRAMES.values())}
+    for title, values in rows.items():
+        if not np.isnan(values).all():
+            at_kept = np.mean([row[one.chosen] for row, one in zip(values, found)])
+            print(f"  {title:22}" + "".join(f"{v:>9.3f}" for v in [*values.mean(0), at_kept]), flush=True)
+
+
+def of_frames(one, stored) -> list[list[float | None]]:
+    """Of each look the metrics of `FRAMES`."""
+    found = [Counted(held_out(dataclasses.replace(one, chosen=place), stored)) for place in range(len(one.looks))]
+    return [[METRICS[name][1](scored) for name in FRAMES] for scored in found]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stavad.data.errors import UserError
 
-OTHERWISE = "give the file with --weights FILE, or use --preset efficientnet-lite0, which needs none"
+OTHERWISE = "give the file with --weights FILE, or use --preset motion-lite0, which needs none"
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def test_extract_says_what_is_wrong(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     line = fails(capsys, "extract", "--videos", videos, *work)
-    assert "--weights FILE" in line and "efficientnet-lite0" in line
+    assert "--weights FILE" in line and "motion-lite0" in line
 
 
 def test_extract_leaves_out_what_is_bad_and_its_exit_code_says_so(tmp_path, capsys):

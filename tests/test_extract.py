@@ -236,7 +236,7 @@ def test_another_file_than_the_published_one(server, wrong):
 
 
 def test_weights_that_cannot_be_had_name_what_to_do(server):
-    with pytest.raises(UserError, match=r"none\.pt: cannot be fetched.*--weights FILE.*efficientnet-lite0"):
+    with pytest.raises(UserError, match=r"none\.pt: cannot be fetched.*--weights FILE.*motion-lite0"):
         weights.fetch(Weights(f"{server[0]}/none.pt"))
 
 

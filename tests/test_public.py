@@ -99,7 +99,7 @@ def test_the_examples_run(tmp_path):
     told = ""
     for block in blocks:
         (tmp_path / "example.py").write_text(
-            "from tests import tiny\n" + block.replace("efficientnet-lite0", tiny.NAME)
+            "from tests import tiny\n" + block.replace("motion-lite0", tiny.NAME)
         )
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(

@@ -10,7 +10,7 @@ NAME, PART, HELP = "extract", "your own videos", "stage one: videos to features"
 PLACE = 2
 GROUPS = (CommonSettings, ExtractSettings)
 EXAMPLES = (
-    "pipeline extract --videos recordings --preset efficientnet-lite0",
+    "pipeline extract --videos recordings --preset motion-lite0",
     "pipeline extract --videos UCF-Crime --weights rgb_imagenet.pt",
 )
 
