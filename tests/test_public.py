@@ -98,13 +98,11 @@ def test_the_examples_run(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.S)
     told = ""
     for block in blocks:
-        (tmp_path / "example.py").write_text(
-            "from tests import tiny\n" + block.replace("motion-lite0", tiny.NAME)
-        )
+        (tmp_path / "example.py").write_text("from tests import tiny\n" + block.replace("motion-lite0", tiny.NAME))
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         told += done.stdout
-    assert len(blocks) == 5 and "clips;" in told
+    assert len(blocks) == 6 and "clips;" in told
