@@ -27,6 +27,7 @@ class Video:
     seconds: tuple[tuple[float, float], ...] = ()
     group: str = ""  # recording, camera or scene: videos of one group are never in different parts of a drawn split
     counts: str = ""  # of image folders: what `intervals` count, "pictures", or the "numbers" in their names
+    by_whole_id: bool = False  # labels mean it by its whole id only, not by the last part: a scored video beside those of the work folder
 
 
 class Names:
@@ -36,10 +37,11 @@ class Names:
     unless ids differ by them.
     """
 
-    def __init__(self, ids: Iterable[str]):
-        self._ids = set(ids)
+    def __init__(self, videos: Iterable[Video]):
+        videos = list(videos)
+        self._ids = {video.id for video in videos}
         self._by_last = defaultdict(list)
-        for id in sorted(self._ids):
+        for id in sorted(video.id for video in videos if not video.by_whole_id):
             for last in {_spelt(part) for part in (id.split("/")[-1], id.split("/")[-1].strip())}:
                 self._by_last[last].append(id)
 

@@ -175,7 +175,7 @@ def with_labels(videos: list[Video], labelled: list[Video], source, note: Callab
     Raises:
         UserError: none of the labelled videos is among `videos`, or two labels mean the same one.
     """
-    names, known, missing = Names(video.id for video in videos), {}, []
+    names, known, missing = Names(videos), {}, []
     for entry in labelled:
         id = names.find(entry.id)
         if id is None:

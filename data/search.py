@@ -86,6 +86,11 @@ def as_text(name: str) -> str:
         return name
 
 
+def printable(name: str) -> str:
+    """A file's name as text that can be written, whatever its bytes are."""
+    return as_text(name).encode(errors="backslashreplace").decode()
+
+
 def pattern(name: str) -> tuple[str, tuple[int, ...]]:
     """A picture's name without its numbers, and these: front_0001.jpg -> front_#.jpg, (1,)."""
     stem, suffix = os.path.splitext(name)
@@ -110,7 +115,7 @@ class _Walk:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            name = as_text(folder.relative_to(root).as_posix())
+            name = printable(folder.relative_to(root).as_posix())
             self.left_out[name] = f"the folder cannot be listed ({error.strerror})"
             return
         for entry in entries:
@@ -138,7 +143,7 @@ class _Walk:
         """A link that leads nowhere, or the like; without a suffix it may be one to a folder of videos."""
         if path.suffix.lower() in VIDEO_SUFFIXES | {""} | IMAGE_SUFFIXES:
             what = "a link that leads nowhere" if error.errno in (errno.ENOENT, errno.ELOOP) else error.strerror
-            self.left_out[as_text(path.relative_to(root).as_posix())] = f"it is {what}" if "link" in what else what
+            self.left_out[printable(path.relative_to(root).as_posix())] = f"it is {what}" if "link" in what else what
 
 
 def is_work(folder: Path) -> bool:

@@ -25,7 +25,9 @@ class Clock:
     def seconds(self, frame: int) -> float:
         """When frame `frame`, from 1, begins to be shown; 0 where nothing is known."""
         if self.times is not None:
-            return float(self.times[frame - 1])
+            return float(
+                self.times[min(frame, len(self.times)) - 1]
+            )  # frames that fill up the last clip are shown with it
         return (frame - 1) / self.fps if self.fps > 0 else 0.0
 
 

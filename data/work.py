@@ -68,7 +68,8 @@ class Work:
         if not labels:
             return _on_frames([found[id] for id in ids if id in found], store, note)
         scored = [id for id in store.ids_behind() if id not in found and id not in ids]
-        every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids)), *scored]]
+        every = [Video(id) for id in [*ids, *sorted(found.keys() - set(ids))]]
+        every += [Video(id, by_whole_id=True) for id in scored]
         videos, _ = label(every, Path(labels), Path(labels), note)
         absent, judged = videos[len(ids) : len(every) - len(scored)], videos[len(every) - len(scored) :]
         if lost := [video.id for video in absent if video.label is not None]:

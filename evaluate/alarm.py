@@ -59,8 +59,10 @@ def threshold_per_hour(unseen: list[Unseen], settings: AlarmSettings) -> Thresho
     kept = Threshold(float(levels[0]), float(levels[0]))
     for rank in np.unique(np.geomspace(1, len(levels), STEPS).astype(int)) - 1:  # dense at the top
         high = float(levels[rank])
-        above = np.concatenate([one.clips > high for one in timed]).mean()
-        tried = Threshold(high, threshold(timed, min(1.0, settings.hysteresis * float(above))))
+        above = sum((one.clips > high).sum() * one.weight for one in timed) / sum(
+            one.frames or len(one.clips) for one in timed
+        )
+        tried = Threshold(high, min(high, threshold(timed, min(1.0, settings.hysteresis * float(above)))))
         if sum(len(find_events(v.clips, tried, settings, len(v.clips) / v.seconds)) for v in timed) > allowed:
             break
         kept = tried

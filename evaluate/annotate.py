@@ -7,6 +7,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
+from stavad.data.errors import UserError
 from stavad.data.files import written
 from stavad.evaluate.page.media import Writer, numbered, seconds_of
 from stavad.evaluate.timeline import Timeline
@@ -46,7 +47,7 @@ def annotate(one: Timeline, threshold: float | None, path: Path, note: Callable[
             writer.close()
         if writer.silenced:
             note(f"note: {path.name} has no sound: MP4 does not take {writer.silenced}")
-    except (Undecodable, av.FFmpegError, OSError) as error:
+    except (Undecodable, av.FFmpegError, OSError, UserError) as error:
         note(f"note: no annotated copy of {one.scored.video.id}: {error}")
 
 

@@ -22,7 +22,7 @@ from stavad.evaluate.timeline import Timeline
 
 FEW = 10  # recordings in the test part below which its intervals are a rough guide
 CLASS = {"auc": "AUC beside all normal videos", "auc_abnormal": "within its videos"}
-EVENT = ("video", "start", "end", "start_s", "end_s", "peak", "peak_s", "peak_score")
+EVENT = ("video", "kind", "start", "end", "start_s", "end_s", "peak", "peak_s", "peak_score")
 
 
 def write_evaluation(found: Evaluation, settings: EvaluateSettings, note: Callable[[str], None]) -> Path:
@@ -30,7 +30,7 @@ def write_evaluation(found: Evaluation, settings: EvaluateSettings, note: Callab
     folder, scored, pictures = found.run, found.scored, []
     write_scores(scored, folder / "scores.csv")
     write_metrics(found.metrics, found.extra, scored, folder / "metrics.json")
-    write_events(found.timelines, folder)
+    write_events(found.timelines, folder, "none" not in found.extra["alarm"])
     if settings.plot:
         for s in scored:
             path = folder / "curves" / fitting(s.video.id, ".png")
@@ -52,7 +52,7 @@ def write_evaluation(found: Evaluation, settings: EvaluateSettings, note: Callab
         classes=[[kind, str(of["videos"]), *("" if of[name] is None else f"{of[name]:.3f}" for name in CLASS)] for kind, of in found.extra["classes"].items()],
         settings=_settings(trained, settings),
         pictures=pictures,
-        known=read_labels(folder / "videos.csv"),
+        known=list(({v.id: v for v in read_labels(folder / "videos.csv")} | {s.video.id: s.video for s in scored}).values()),
     )  # fmt: skip
     write_page(content, found.timelines, folder / "report.html", settings.embed, note)
     return folder / "report.html"
@@ -62,10 +62,7 @@ def write_scoring(found: Scoring, settings: ScoreSettings, note: Callable[[str],
     """All of it into the scoring's folder. Returns the report's path."""
     folder, scored = found.folder, [one.scored for one in found.timelines]
     write_scores(scored, folder / "scores.csv")
-    write_events(found.timelines, folder)
-    if settings.annotate:
-        for one in found.timelines:
-            annotate(one, found.threshold, folder / "annotated" / fitting(one.scored.video.id, ".mp4"), note)
+    write_events(found.timelines, folder, not found.none)
     content = Content(
         title=f"Scored {folder.name}",
         subtitle=_subtitle(found.trained, len(scored), None),
@@ -77,6 +74,8 @@ def write_scoring(found: Scoring, settings: ScoreSettings, note: Callable[[str],
         known=read_labels(found.run / "videos.csv"),
     )
     write_page(content, found.timelines, folder / "report.html", settings.embed, note)
+    for one in found.timelines if settings.annotate else ():
+        annotate(one, found.threshold, folder / "annotated" / fitting(one.scored.video.id, ".mp4"), note)
     return folder / "report.html"
 
 
@@ -102,33 +101,33 @@ def write_metrics(metrics: dict, extra: dict, scored: list[ScoredVideo], path: P
         file.write(json.dumps(content, indent=2) + "\n")
 
 
-def write_events(timelines: list[Timeline], folder: Path) -> None:
-    """`events.csv` and `events.json`, frames from 1 and seconds of the file; `labels.csv`, the same intervals in the form of labels."""
+def write_events(timelines: list[Timeline], folder: Path, alarms: bool) -> None:
+    """`events.csv` and `events.json`, frames from 1 and seconds of the file; `labels.csv`, the same intervals in the form of labels.
+
+    Args:
+        alarms: whether the events are above a threshold; else they are the highest moments, and no labels.
+    """
+    kind = "event" if alarms else "moment"
     rows = [(one.scored, event) for one in timelines for event in one.events]
     with written(folder / "events.csv") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(EVENT)
-        out.writerows((s.video.id, e.start, e.end, f"{e.since:.3f}", f"{e.until:.3f}", e.peak, f"{e.peak_time:.3f}", f"{e.peak_score:.6f}") for s, e in rows)  # fmt: skip
+        out.writerows((s.video.id, kind, e.start, e.end, f"{e.since:.3f}", f"{e.until:.3f}", e.peak, f"{e.peak_time:.3f}", f"{e.peak_score:.6f}") for s, e in rows)  # fmt: skip
     listed = [
-        dict(
-            zip(EVENT, (s.video.id, e.start, e.end, e.since, e.until, e.peak, e.peak_time, e.peak_score)),
-            source=s.source,
-        )
+        dict(zip(EVENT, (s.video.id, kind, e.start, e.end, e.since, e.until, e.peak, e.peak_time, e.peak_score)), source=s.source)
         for s, e in rows
-    ]
+    ]  # fmt: skip
     with written(folder / "events.json") as file:
         file.write(json.dumps(listed, indent=1) + "\n")
-    found = [
-        Video(
-            one.scored.video.id,
-            None,
-            1 if one.events else None,
-            None,
-            tuple((e.start, e.end) for e in one.events) or None,
-        )
-        for one in timelines
-    ]
-    write_labels(folder / "labels.csv", found)
+    (folder / "labels.csv").unlink(missing_ok=True)
+    if alarms:
+        write_labels(folder / "labels.csv", [_as_labels(one) for one in timelines])
+
+
+def _as_labels(one: Timeline) -> Video:
+    intervals = tuple((e.start, e.end) for e in one.events) or None
+    counts = "" if one.clock.numbers is None else "pictures"
+    return Video(one.scored.video.id, None, 1 if intervals else None, None, intervals, counts=counts)
 
 
 def timeline_table(found: Scoring) -> str:

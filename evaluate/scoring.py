@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock
+
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
-from stavad.data.files import written
-from stavad.data.search import search
+from stavad.data.files import cannot_write, written
+from stavad.data.search import printable, search
 from stavad.data.store import refuse_mixture
 from stavad.data.work import IMPORTED, Work, new_folder, point_at
 from stavad.evaluate.alarm import level, tell_reach, why_none
@@ -90,7 +92,8 @@ def score(
     left_out |= outcome.failed
     for id, reason in left_out.items():
         note(f"left out: {id}: {reason}")
-    ready = [video for video in found if video.id in {*outcome.done, *outcome.present}]
+    made_of = {*outcome.done, *outcome.present}
+    ready = [video for video in found if video.id in made_of]
     if not ready:
         raise UserError(", ".join(map(str, given)), "gave no features at all", "see the reasons above")
     none = why_none(trained, settings)
@@ -122,16 +125,19 @@ def _found(
 
 def _name(folder: Path, scored: Work) -> str:
     """A folder's name, with a number where another folder of that name was scored before."""
-    kept = scored.root / "folders.json"
+    kept, here = scored.root / "folders.json", printable(str(folder.resolve()))
     try:
-        known = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    here = str(folder.resolve())
-    if here not in known:
-        base = folder.resolve().name or "videos"
-        names = [base, *(f"{base}-{number}" for number in range(2, len(known) + 3))]
-        known[here] = next(name for name in names if name not in known.values())
-        with written(kept) as file:
-            file.write(json.dumps(known, indent=1) + "\n")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept.with_name(".folders.lock")):
+            known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+            if here not in known:
+                base = Path(here).name or "videos"
+                names = [base, *(f"{base}-{number}" for number in range(2, len(known) + 3))]
+                known[here] = next(name for name in names if name not in known.values())
+                with written(kept) as file:
+                    file.write(json.dumps(known, indent=1) + "\n")
+    except OSError as error:
+        raise cannot_write(kept, error) from None
+    except ValueError:
+        raise UserError(kept, "is not as it was written", "remove it; videos are then scored anew") from None
     return known[here]

@@ -45,8 +45,8 @@ def test_missing_folder(tmp_path):
 
 
 def test_names_by_trailing_parts():
-    names = Names(["day1/cam", "day2/cam", "day2/gate"])
-    assert names.find("gate.mp4") == "day2/gate"
+    names = Names([Video("day1/cam"), Video("day2/cam"), Video("day2/gate"), Video("scored/gate", by_whole_id=True)])
+    assert names.find("gate.mp4") == "day2/gate" and names.find("scored/gate") == "scored/gate"
     assert names.find("day1/cam") == "day1/cam"
     assert names.find("archive/day1/cam.avi") == "day1/cam"
     assert names.find("door") is None

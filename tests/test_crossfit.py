@@ -11,7 +11,7 @@ from stavad.data.groups import cut
 from stavad.data.labels import read_labels
 from stavad.train import crossfit
 from stavad.train.checkpoint import Trained
-from stavad.train.crossfit import cross_fit, ends, looks_of, tell
+from stavad.train.crossfit import cross_fit, ends, key_of, looks_of, tell
 from stavad.train.folder import train_model
 from stavad.train.heads import RecurrentHead
 from stavad.train.loop import fit
@@ -85,9 +85,8 @@ def test_a_training_that_was_broken_off_goes_on_with_its_folds(gathered, tmp_pat
     assert steps[0] == 31 and notes == ["fold 1 of 3 was done before"]
     assert all(np.array_equal(a, b) for a, b in zip(again.scores, whole.scores))
     assert np.array_equal(again.held_out, whole.held_out) and again.steps == whole.steps
-    notes.clear()
-    cross_fit(gathered, {}, replace(QUICK, seed=1), torch.device("cpu"), tmp_path / "keep", note=notes.append)
-    assert not notes  # another training
+    keys = {key_of(gathered, groups, settings, "cpu") for groups, settings in (({}, QUICK), ({}, replace(QUICK, seed=1)), ({"n00": "scene"}, QUICK))}  # fmt: skip
+    assert len(keys) == 3  # each of other folds
 
 
 def test_the_steps_that_are_kept_and_the_line_that_says_what_more_would_lose(gathered):
@@ -142,6 +141,15 @@ def test_places_at_an_end_are_told(gathered):
     notes.clear()
     tell(crossfitted(gathered, 3), notes.append)
     assert len(notes) == 1 and "video AUC 1.000" in notes[0]
+
+
+def test_intervals_that_do_not_fit_a_training_video_end_nothing(tmp_path):
+    """Training needs none; the estimate leaves them out."""
+    write_store(tmp_path, videos=24)
+    labels = (tmp_path / "labels.csv").read_text().replace("a00,1,train,65,112", "a00,1,train,600,700")
+    (tmp_path / "labels.csv").write_text(labels)
+    run = train_model(tmp_path, tmp_path / "labels.csv", settings=QUICK, device="cpu", note=lambda line: None)
+    assert len(run.trained.unseen) == 12
 
 
 def test_too_few_videos_train_all_the_steps_and_say_so(tmp_path):

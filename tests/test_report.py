@@ -67,7 +67,7 @@ def page(tmp_path):
     two = timeline("two", uneven, [(33, 48, 40)], Clock(FRAMES / times[-1], times))
     nasty = timeline(NASTY, tmp_path / "videos/one.mp4", [(1, 16, 5)])
     gone = timeline("gone", tmp_path / "videos/moved.mp4")
-    known = [Video("old", None, 0, "train", ()), Video("old2", None, 1, "train", ((3, 9),))]
+    known = [Video("old", None, 0, "train", ()), Video("old2", None, 1, "train", ((3, 9),), "fight", group="gate")]
     content = Content(
         "Run <1>",
         "tiny",
@@ -187,6 +187,7 @@ def test_verdicts_stay_and_become_labels(page, browser, tmp_path):
     assert labels["one"].intervals == ((17, 32),) and labels["one"].label == 1 and labels["one"].split == "train"
     assert labels[NASTY].label == 0 and "two" not in labels
     assert labels["old"].label == 0 and labels["old2"].intervals == ((3, 9),)
+    assert (labels["old2"].kind, labels["old2"].group) == ("fight", "gate")
 
     other = opened(browser, page)  # another browser: nothing is kept there
     assert "0 of 4" in other.text_content("#judged")
@@ -196,6 +197,27 @@ def test_verdicts_stay_and_become_labels(page, browser, tmp_path):
     )
     pick(other, "one")
     assert other.locator(".event.confirmed").count() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key, expected", [("r", ((60, 70),)), ("c", ((17, 32), (60, 70)))])
+def test_what_was_known_of_other_moments_stays(browser, tmp_path, key, expected):
+    """A false event of an abnormal video is refused, or one more is confirmed; read back, only the verdict is one."""
+    one = timeline("one", numbered_video(tmp_path / "one.mp4"), [(17, 32, 20)], label=1, intervals=((60, 70),))
+    write_page(
+        Content("t", "s", "i", 0.5, known=[one.scored.video]), [one], tmp_path / "report.html", False, lambda line: None
+    )
+    shown = opened(browser, tmp_path / "report.html")
+    shown.keyboard.press(key)
+    with shown.expect_download() as download:
+        shown.click("text=save verdicts")
+    download.value.save_as(tmp_path / "labels.csv")
+    (video,) = read_labels(tmp_path / "labels.csv")
+    assert (video.label, video.intervals) == (1, expected)
+    other = opened(browser, tmp_path / "report.html")
+    other.set_input_files("#import", tmp_path / "labels.csv")
+    other.wait_for_selector("#notice:not([hidden])")
+    assert other.locator(".event.confirmed").count() == (key == "c") and other.locator(".event.refused").count() == 0
 
 
 @pytest.mark.slow

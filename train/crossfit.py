@@ -3,6 +3,7 @@ worth, and how high normal videos score that it does not know."""
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ import torch
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
+from stavad.data.bags import segment_bounds
 from stavad.data.errors import UserError
 from stavad.data.files import written
 from stavad.data.groups import cut
@@ -22,10 +24,11 @@ from stavad.train.planted import SHARE, Planted
 from stavad.train.run import TrainingSet, TrainingVideo, fit_set
 from stavad.train.settings import TrainSettings, steps
 
+FORM = 1  # of what is kept of a fold; a change of training or of planting raises it
 LOOKS = 8  # numbers of steps to choose from, each the root of two times the one before it
 CHUNK = 64  # bags scored at a time
 RESAMPLES = 500  # of the recordings, for what is uncertain
-RISING = 0.005  # of video AUC from one look to the last that is worth a line
+RISING = 0.01  # of AUC from one look to the last that is worth a line
 SURE = 0.01  # p below which places are said to be lost
 
 
@@ -84,7 +87,8 @@ def cross_fit(
         gathered: the training part.
         groups: id -> recording; none is torn apart.
         settings: `folds`, `seed`, and how to train.
-        keep: a folder for folds that are done, so that a training that is broken off goes on there; to be removed when all is done.
+        keep: a folder of this very training (`key_of`) for folds that are done, so that one that is broken off goes on there; to be
+            removed when all is done.
         on_step: counts through the folds.
         note: told why there is none.
 
@@ -108,7 +112,7 @@ def cross_fit(
     found: dict[int, np.ndarray] = {}
     parts = []
     for number, held_out in enumerate(folds):
-        before = keep / f"{_key(gathered, held_out, settings)}.npz"
+        before = keep / f"{number}.npz"
         fold = _read(before)
         if fold is None:
             own = replace(settings, steps=most, epochs=0)
@@ -221,13 +225,14 @@ def ends(found: CrossFit) -> tuple[float, int, float, float]:
     at_ends, chance, videos = 0.0, 0.0, 0
     for place, one in enumerate(found.videos):
         scores = found.clips(place)
-        distinct = min(one.bag.clips, len(scores))
-        if one.video.label != 1 or distinct < 3:
+        if one.video.label != 1 or one.bag.clips < 3:
             continue
-        numbers = np.arange(len(scores)) * distinct // len(scores)  # repeated segments are one
-        highest = np.unique(numbers[scores == scores.max()])
-        at_ends += np.isin(highest, (0, distinct - 1)).mean()
-        chance += 2 / distinct
+        clip = np.minimum(
+            segment_bounds(one.bag.clips, len(scores))[:-1], one.bag.clips - 1
+        )  # that a segment begins at: repeated ones are one
+        highest = np.unique(clip[scores == scores.max()])
+        at_ends += np.isin(highest, (clip[0], clip[-1])).mean()
+        chance += 2 / len(np.unique(clip))
         videos += 1
     if not videos:
         return 0.0, 0, 0.0, 1.0
@@ -242,13 +247,20 @@ def tell(found: CrossFit, note: Callable[[str], None]) -> None:
     if np.isfinite(found.planted[here]):
         control = f", of planted normal ones {found.control[here]:.3f}" if np.isfinite(found.control[here]) else ""
         words.append(f"AUC of planted events {found.planted[here]:.3f}{_interval(found, 'planted')}{control}")
-    note(f"on training videos that the model had not seen, after {found.steps} steps: {'; '.join(words)}")
+    note(
+        f"on training videos that the model had not seen, after {found.steps} steps, the best of {len(found.looks)} numbers that were looked at: {'; '.join(words)}"
+    )
     behind = np.mean([getattr(found, name)[here] - getattr(found, name)[last] for name in ("held_out", "planted") if np.isfinite(found.planted[here]) or name == "held_out"])  # fmt: skip
-    if here < last and behind > found.uncertain and found.trained[last] > found.trained[here]:
+    of_planted = (
+        f", that of planted events from {found.planted[here]:.3f} to {found.planted[last]:.3f}"
+        if np.isfinite(found.planted[here])
+        else ""
+    )
+    if here < last and behind > max(found.uncertain, RISING) and found.trained[last] > found.trained[here]:
         note(
             f"note: further training loses what it had learnt: {found.steps} of {found.looks[-1]} steps are kept, from there to the end video AUC "
-            f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out, that of planted events from {found.planted[here]:.3f} to "
-            f"{found.planted[last]:.3f}, and video AUC from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
+            f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out{of_planted}, and "
+            f"video AUC from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
         )
     if here == last > 0 and found.held_out[last] - found.held_out[last - 1] > RISING:
         note(
@@ -267,10 +279,10 @@ def _interval(found: CrossFit, name: str) -> str:
     return f" [{low:.3f}, {high:.3f}]" if np.isfinite(low) else ""
 
 
-def _key(gathered, held_out, settings) -> str:
-    """Of everything that a fold depends on."""
-    rows = [(one.video.id, one.video.label, one.bag.digest, one.parts) for one in gathered]
-    content = json.dumps([rows, held_out, asdict(settings)])
+def key_of(gathered: list[TrainingVideo], groups: Mapping[str, str], settings: TrainSettings, device) -> str:
+    """Of everything that the folds of a training depend on."""
+    rows = [(one.video.id, one.video.label, groups.get(one.video.id), one.bag.digest, one.parts) for one in gathered]
+    content = json.dumps([FORM, LOOKS, rows, asdict(settings), torch.device(device).type])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -285,5 +297,5 @@ def _read(path: Path) -> Fold | None:
         with np.load(path, allow_pickle=False) as kept:
             scores = [kept[f"scores{place}"] for place in range(len(kept.files) - 3)]
             return Fold(scores, kept["planted"], kept["control"], kept["trained"])
-    except (OSError, KeyError, ValueError, EOFError):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None

@@ -1,8 +1,10 @@
 """What cross-fitting leaves with a model: normal videos' scores for alarm thresholds, and an honest estimate of what the model is worth."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from stavad.data.bags import segment_of_clip
+from stavad.data.errors import UserError
 from stavad.data.store import Stored
 from stavad.evaluate.bootstrap import measure
 from stavad.evaluate.metrics import METRICS
@@ -24,15 +26,17 @@ def held_out(found: CrossFit, stored: Mapping[str, Stored]) -> list[ScoredVideo]
     for place, one in enumerate(found.videos):
         segments = found.clips(place)
         clips = segments[segment_of_clip(one.bag.clips, len(segments))]
-        scored.append(over_frames(one.video, frames_of(one.video, stored[one.video.id]), clips, ScoringSettings()))
+        try:
+            scored.append(over_frames(one.video, frames_of(one.video, stored[one.video.id]), clips, ScoringSettings()))
+        except UserError:  # intervals that do not fit its frames: training needs none
+            plain = replace(one.video, intervals=None, frames=None)
+            scored.append(over_frames(plain, stored[one.video.id], clips, ScoringSettings()))
     return scored
 
 
-def unseen_normal(scored: list[ScoredVideo], stored: Mapping[str, Stored]) -> list[Unseen]:
+def unseen_normal(scored: list[ScoredVideo]) -> list[Unseen]:
     """Those that tell how high normal videos score."""
-    return [
-        Unseen(s.clips, stored[s.video.id].frames, stored[s.video.id].seconds) for s in scored if s.video.label == 0
-    ]
+    return [Unseen(s.clips, s.frames, s.frames / s.fps if s.fps > 0 else 0.0) for s in scored if s.video.label == 0]
 
 
 def estimate(found: CrossFit, scored: list[ScoredVideo], note: Callable[[str], None]) -> dict:

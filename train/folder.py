@@ -1,5 +1,6 @@
 """Stage two for a work folder: its features and labels -> a run with model, settings and split."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from stavad.data.settings import record
 from stavad.data.work import Work, point_at
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained, Unseen
-from stavad.train.crossfit import cross_fit, tell
+from stavad.train.crossfit import cross_fit, key_of, tell
 from stavad.train.estimate import estimate, held_out, unseen_normal
 from stavad.train.run import TrainingSet, fit_set, gather, require_classes, with_split
 from stavad.train.settings import TrainSettings, steps
@@ -99,7 +100,8 @@ def train_model(
         shutil.rmtree(run, ignore_errors=True)
         raise
     try:
-        unseen, number = _cross_fitted(folder, run, gathered, groups, features, settings, chosen_device, watch, note)
+        keep = folder.crossfit / key_of(gathered, groups, settings, chosen_device)
+        unseen, number = _cross_fitted(keep, run, gathered, groups, features, settings, chosen_device, watch, note)
         bags = TrainingSet.of(gathered, settings, chosen_device)
         kept = replace(settings, steps=number, epochs=0) if number else settings
         watch.begin("training", bags.steps(kept), run)
@@ -110,18 +112,20 @@ def train_model(
     finally:
         watch.end()
         room.unlink(missing_ok=True)
-    shutil.rmtree(folder.crossfit, ignore_errors=True)
+    shutil.rmtree(keep, ignore_errors=True)
+    with contextlib.suppress(OSError):  # of another training that is at work
+        keep.parent.rmdir()
     point_at(run)
     return TrainedRun(run, trained)
 
 
-def _cross_fitted(folder, run, gathered, groups, features, settings, device, watch, note) -> tuple[list[Unseen], int]:
+def _cross_fitted(keep, run, gathered, groups, features, settings, device, watch, note) -> tuple[list[Unseen], int]:
     """Scores of normal videos by models that had not seen them, and the steps to train; nothing and 0 without cross-fitting."""
     of_class = (sum(one.parts for one in gathered if one.video.label == label) for label in (1, 0))
     total = settings.folds * settings.ensemble * steps(settings, *of_class)
     if total:
         watch.begin("cross-fitting", total)
-    found = cross_fit(gathered, groups, settings, device, folder.crossfit, watch.step, note)
+    found = cross_fit(gathered, groups, settings, device, keep, watch.step, note)
     watch.end()
     if found is None:
         return [], 0
@@ -129,4 +133,4 @@ def _cross_fitted(folder, run, gathered, groups, features, settings, device, wat
     scored = held_out(found, features)
     with written(run / "crossfit.json") as file:
         file.write(json.dumps(estimate(found, scored, note), indent=1) + "\n")
-    return unseen_normal(scored, features), found.steps
+    return unseen_normal(scored), found.steps

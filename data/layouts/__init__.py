@@ -89,7 +89,7 @@ def is_listed(layout) -> bool:
 
 def _known(videos: list[Video], labelled: Iterable[Video]) -> list[Video]:
     """Labels for those videos that are there; an official list names many that are not, and of copies the one in its own folder."""
-    names = Names(video.id for video in videos)
+    names = Names(videos)
     found = {names.nearest(entry.id): entry for entry in labelled}
     return [replace(found[v.id], id=v.id, path=v.path) if v.id in found else v for v in videos]
 

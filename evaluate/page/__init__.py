@@ -13,6 +13,7 @@ import numpy as np
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.files import written
+from stavad.data.labels import COLUMNS
 from stavad.evaluate.counted import Counted
 from stavad.evaluate.page.media import show
 from stavad.evaluate.timeline import Timeline
@@ -59,7 +60,8 @@ def write_page(
         "threshold": content.threshold,
         "why": content.why,
         "videos": [_video(one, path.parent, embed, note) for one in timelines],
-        "known": [[v.id, v.label, v.split or "", v.intervals] for v in content.known if v.label is not None],
+        "columns": COLUMNS,
+        "known": [_labels(video) for video in content.known if video.label is not None],
     }
     script = (HERE / "vendor/uPlot.iife.min.js").read_text(encoding="utf-8") + (HERE / "report.js").read_text(
         encoding="utf-8"
@@ -93,9 +95,7 @@ def _video(one: Timeline, folder: Path, embed: bool, note: Callable[[str], None]
     clips = scored.clips[scored.cover[starts]]
     peak = max(one.events, key=lambda e: e.peak_score).peak if one.events else _middle_of_highest(scored.scores)
     try:
-        shown = show(
-            scored.video.id, Path(scored.source) if scored.source else Path("-"), one.clock, peak, folder, embed, note
-        )
+        shown = show(scored.video.id, scored.source, one.clock, peak, folder, embed)
     except (UserError, OSError) as error:
         note(f"note: no picture or preview of {scored.video.id}: {error}")
         shown = {"src": "", "thumb": "", "missing": f"no preview could be made: {error}"}
@@ -105,6 +105,7 @@ def _video(one: Timeline, folder: Path, embed: bool, note: Callable[[str], None]
         "id": scored.video.id,
         "label": scored.video.label,
         "split": scored.video.split or "",
+        "counts": "" if one.clock.numbers is None else "pictures",
         "frames": len(scored.scores),
         "fps": one.clock.fps or scored.fps,
         "scores": _packed(np.round(clips * 65535).astype("<u2")),
@@ -118,6 +119,14 @@ def _video(one: Timeline, folder: Path, embed: bool, note: Callable[[str], None]
         "peak": [peak, float(scored.scores.max())],
         "spark": base64.b64encode(_spark(scored.scores)).decode(),
     }
+
+
+def _labels(video: Video) -> dict:
+    """What is known of a video, by the columns of the labels CSV."""
+    return {
+        "video": video.id, "label": video.label, "split": video.split or "", "class": video.kind, "frames": video.frames or "",
+        "group": video.group, "counts": video.counts, "intervals": video.intervals,
+    }  # fmt: skip
 
 
 def _middle_of_highest(scores: np.ndarray) -> int:

@@ -3,7 +3,7 @@
 import base64
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
@@ -13,7 +13,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from stavad.data.files import fitting, written
+from stavad.data.files import fitting, short, written
+from stavad.data.identity import stamp_of
 from stavad.data.timing import Clock
 from stavad.extract.decode import Undecodable, open_video
 
@@ -38,24 +39,19 @@ def plays(path: Path) -> bool:
         return False
 
 
-def picture(source: Path, seconds: float, path: Path) -> bool:
-    """Write the frame that the video shows after so many seconds as a small JPEG. Whether it could be done."""
-    try:
-        image = _at(source, seconds)
-    except (av.FFmpegError, Undecodable, OSError, IndexError, StopIteration):
-        return False
-    return save_picture(image, path)
-
-
-def save_picture(image: Image.Image, path: Path) -> bool:
+def save_picture(image: Image.Image, path: Path) -> None:
     """As a small JPEG."""
     image.thumbnail((2 * PICTURE[0], 2 * PICTURE[1]))
     with written(path, "wb") as file:
         image.convert("RGB").save(file, "JPEG", quality=75)
-    return True
 
 
-def _at(source: Path, seconds: float) -> Image.Image:
+def frame_at(source: Path, seconds: float) -> Image.Image:
+    """The frame that a file shows after so many seconds.
+
+    Raises:
+        av.FFmpegError, IndexError: it cannot be decoded.
+    """
     with av.open(str(source)) as container:
         stream = container.streams.video[0]
         begin = float((stream.start_time or 0) * stream.time_base)
@@ -65,13 +61,15 @@ def _at(source: Path, seconds: float) -> Image.Image:
             if frame.time is not None and frame.time - begin > seconds + 1e-3 and shown is not None:
                 break
             shown = frame
+        if shown is None:
+            raise IndexError("no frame is shown then")
         image = shown.to_image()
         return image.rotate(shown.rotation, expand=True) if getattr(shown, "rotation", 0) else image
 
 
 def numbered(source: Path) -> Iterator[np.ndarray]:
-    """Every frame (H, W, 3) of a video or a folder of images, by the decoder that stage one takes."""
-    for chunk in open_video(source, "auto").frames:
+    """Every frame (H, W, 3) of a video or a folder of images, by PyAV, which goes on after what it cannot decode."""
+    for chunk in open_video(source, "av").frames:
         yield from chunk
 
 
@@ -90,10 +88,12 @@ class Writer:
         self.stream.width, self.stream.height = size[0] // 2 * 2, size[1] // 2 * 2
         self.stream.pix_fmt, self.stream.gop_size = "yuv420p", 25
         self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, TICKS)
-        self.last, self.sound, self.silenced = -1, None, ""
+        self.last, self.sound, self.silenced, self.begin = -1, None, "", 0.0
         self.source = av.open(str(sound)) if sound else None
         if self.source and self.source.streams.audio:
             heard = self.source.streams.audio[0]
+            seen = self.source.streams.video[0]
+            self.begin = float((seen.start_time or 0) * seen.time_base)
             if heard.codec_context.name in SOUNDS:
                 self.sound = self.container.add_stream_from_template(heard)
             else:
@@ -112,6 +112,8 @@ class Writer:
         if self.sound:
             for packet in self.source.demux(self.source.streams.audio[0]):
                 if packet.dts is not None:
+                    early = round(self.begin / packet.time_base)  # the picture begins at 0
+                    packet.pts, packet.dts = packet.pts - early, packet.dts - early
                     packet.stream = self.sound
                     self.container.mux(packet)
         self.container.close()
@@ -151,25 +153,35 @@ def seconds_of(clock: Clock, frame: int) -> float:
     return found if math.isfinite(found) else 0.0
 
 
-def show(
-    id: str, source: Path, clock: Clock, peak: int, folder: Path, embed: bool, note: Callable[[str], None]
-) -> dict:
+def show(id: str, source: str, clock: Clock, peak: int, folder: Path, embed: bool) -> dict[str, str]:
     """What the page needs to show a video: `src`, `thumb`, and `missing`, why there is nothing to see.
 
-    Files are made once, in `previews/` and `pictures/` of `folder`.
+    Files are made once for each state of the video and peak, in `previews/` and `pictures/` of `folder`.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
     """
-    if not str(source) or not source.exists():
-        return {"src": "", "thumb": "", "missing": f"{source.name or id} is not where its features were made from it"}
-    still = folder / "pictures" / fitting(id, ".jpg")
-    shown = source if plays(source) else folder / "previews" / fitting(id, ".mp4")
+    path = Path(source)
+    if not source:
+        return _nothing("its features came without the video")
+    if not path.exists():
+        return _nothing(f"{path.name} is not where its features were made from it")
+    state = stamp_of(path)
+    still = folder / "pictures" / fitting(id, f".{short(f'{state} {peak}')}.jpg")
+    shown = path if plays(path) else folder / "previews" / fitting(id, f".{short(state)}.mp4")
     try:
-        if shown is source:
-            still.exists() or picture(source, seconds_of(clock, peak), still)
-        elif not shown.exists():
-            preview(source, clock, peak, shown, still)
-    except (Undecodable, av.FFmpegError) as error:
-        return {"src": "", "thumb": "", "missing": f"it cannot be decoded again ({error})"}
+        if shown is not path and not (shown.exists() and still.exists()):
+            preview(path, clock, peak, shown, still)
+        elif not still.exists():
+            save_picture(frame_at(path, seconds_of(clock, peak)), still)
+    except (Undecodable, av.FFmpegError, IndexError) as error:
+        if shown is not path:
+            return _nothing(f"it cannot be decoded again ({error})")
     return {"src": _address(shown, folder, embed), "thumb": _address(still, folder, embed) if still.exists() else "", "missing": ""}  # fmt: skip
+
+
+def _nothing(why: str) -> dict[str, str]:
+    return {"src": "", "thumb": "", "missing": f"The video cannot be shown: {why}. The curve stays."}
 
 
 def _address(path: Path, folder: Path, embed: bool) -> str:

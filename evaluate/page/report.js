@@ -204,12 +204,15 @@ function seek(to) {
   place();
 }
 video.addEventListener("loadedmetadata", () => { if (wanted) seek(wanted); wanted = null; });
-const watchFrames = () => video.requestVideoFrameCallback((_, about) => {
-  if (current) { frame = frameAt(current, about.mediaTime + 1e-3); if (frame >= stopAt) { video.pause(); stopAt = Infinity; } place(); }
-  watchFrames();
-});
+function showing(seconds) {
+  if (!current) return;
+  frame = frameAt(current, seconds);
+  if (frame >= stopAt) { video.pause(); stopAt = Infinity; }
+  place();
+}
+const watchFrames = () => video.requestVideoFrameCallback((_, about) => { showing(about.mediaTime + 1e-3); watchFrames(); });
 if (video.requestVideoFrameCallback) watchFrames();
-else video.addEventListener("timeupdate", () => { if (current) { frame = frameAt(current, video.currentTime); place(); } });
+else video.addEventListener("timeupdate", () => showing(video.currentTime));
 video.addEventListener("error", () => { if (video.getAttribute("src")) gone("This browser cannot play the video, or it was moved: the curve stays. Scores and events are those of its frames."); });
 function gone(text) { $("missing").textContent = text; $("missing").hidden = !text; video.hidden = Boolean(text); }
 function place() {
@@ -276,7 +279,8 @@ function dragged(e, event, side) {
   };
   edge.addEventListener("pointermove", move);
   edge.addEventListener("click", (c) => c.stopPropagation());
-  edge.addEventListener("pointerup", () => { edge.removeEventListener("pointermove", move); dragging = false; blocks(); }, { once: true });
+  const drop = () => { edge.removeEventListener("pointermove", move); dragging = false; blocks(); };
+  for (const over of ["pointerup", "pointercancel"]) edge.addEventListener(over, drop, { once: true });
 }
 function border(event, side, at) {
   event[side] = side === "start" ? clamp(at, 1, event.end) : clamp(at, event.start, current.frames);
@@ -302,22 +306,21 @@ function playEvent() {
 
 // ---- labels out and in: the CSV that `pipeline train --labels` takes
 const cell = (x) => (/[",\n\r]/.test(x) ? `"${x.replaceAll('"', '""')}"` : x);
-function labels() {
-  const lines = ["video,label,split,start,end"];
-  const row = (id, label, split, start = "", end = "") => lines.push([cell(id), label, split, start, end].join(","));
-  const judgedHere = new Set();
+const meet = (a, b, c, d) => a <= d && c <= b;
+function labels() {  // what was known, and the verdicts over it
+  const of = new Map(data.known.map((known) => [known.video, { ...known }]));
   for (const v of data.videos) {
-    const of = eventsOf(v), confirmed = of.filter((e) => e.verdict === "confirmed"), split = v.split || "train";
-    if (confirmed.length) for (const e of confirmed) row(v.id, 1, split, e.start, e.end);
-    else if (of.length && of.every((e) => e.verdict === "refused")) row(v.id, 0, split);
-    else continue;
-    judgedHere.add(v.id);
+    const events = eventsOf(v), confirmed = events.filter((e) => e.verdict === "confirmed").map((e) => [e.start, e.end]);
+    const known = of.get(v.id) || { video: v.id, label: "", split: "train" };
+    if (confirmed.length) {  // a known interval that a confirmed one meets is the same event
+      const kept = (known.intervals || []).filter(([a, b]) => !confirmed.some(([c, d]) => meet(a, b, c, d)));
+      of.set(v.id, { ...known, label: 1, counts: v.counts, intervals: [...kept, ...confirmed].sort((a, b) => a[0] - b[0]) });
+    } else if (known.label !== 1 && events.length && events.every((e) => e.verdict === "refused")) of.set(v.id, { ...known, label: 0, intervals: [] });
   }
-  for (const [id, label, split, intervals] of data.known) {
-    if (judgedHere.has(id)) continue;
-    if (intervals && intervals.length) for (const [a, b] of intervals) row(id, label, split, a, b);
-    else row(id, label, split);
-  }
+  const lines = [data.columns.join(",")];
+  for (const known of of.values())
+    for (const [start, end] of known.intervals && known.intervals.length ? known.intervals : [["", ""]])
+      lines.push(data.columns.map((name) => cell(String({ ...known, start, end }[name] ?? ""))).join(","));
   return lines.join("\n") + "\n";
 }
 function save() {
@@ -347,12 +350,13 @@ async function take(file) {
   const of = new Map(data.videos.map((v) => [v.id, v]));
   let taken = 0;
   for (const row of lines) {
-    const v = of.get(column(row, "video"));
-    if (!v || (data.known.some(([id]) => id === v.id) && !v.events.length)) continue;
-    const start = +column(row, "start"), end = +column(row, "end");
+    const v = of.get(column(row, "video")), start = +column(row, "start"), end = +column(row, "end");
+    if (!v) continue;
+    const known = data.known.find((one) => one.video === v.id);  // what was known is no verdict
+    if (known && (start ? (known.intervals || []).some(([a, b]) => a === start && b === end) : String(known.label) === column(row, "label"))) continue;
     if (column(row, "label") === "0") for (const e of eventsOf(v)) { judge(v, e, { verdict: "refused" }); taken += 1; }
     else if (start && end) {
-      const like = eventsOf(v).find((e) => e.start <= end && start <= e.end);
+      const like = eventsOf(v).find((e) => meet(e.start, e.end, start, end));
       const event = like || { key: `${start}-${end}`, verdict: "confirmed" };
       judge(v, event, { verdict: "confirmed", start, end, ...(like ? {} : { added: true, peak: start, score: 0 }) });
       taken += 1;
@@ -363,8 +367,12 @@ async function take(file) {
 }
 
 // ---- choosing a video, and the keys
+let asked = null;
 async function choose(v) {
-  current = await loaded(v);
+  asked = v;
+  await loaded(v);
+  if (asked !== v) return;  // another one was chosen meanwhile
+  current = v;
   undo = []; stopAt = Infinity; frame = v.peak[0];
   $("name").textContent = v.id + (v.label === 1 ? " · labelled abnormal" : v.label === 0 ? " · labelled normal" : "");
   gone(v.missing);
