@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import quote
 
 from stavad.data.catalogue import Video
 from stavad.data.files import fitting, written
@@ -13,6 +12,7 @@ from stavad.data.labels import read_labels, write_labels
 from stavad.evaluate.annotate import annotate
 from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.page import Content, write_page
+from stavad.evaluate.page.media import address
 from stavad.evaluate.plots import plot_curve, plot_roc
 from stavad.evaluate.run import Evaluation
 from stavad.evaluate.score import ScoredVideo
@@ -35,10 +35,10 @@ def write_evaluation(found: Evaluation, settings: EvaluateSettings, note: Callab
         for s in scored:
             path = folder / "curves" / fitting(s.video.id, ".png")
             plot_curve(s, path)
-            pictures.append(_picture(path, folder, s.video.id))
+            pictures.append(_picture(path, folder, settings.embed, s.video.id))
         if found.metrics["auc"]["value"] is not None:
             plot_roc(scored, folder / "roc.png")
-            pictures.append(_picture(folder / "roc.png", folder, "ROC over frames"))
+            pictures.append(_picture(folder / "roc.png", folder, settings.embed, "ROC over frames"))
     alarm, trained = found.extra["alarm"], found.trained
     content = Content(
         title=f"Run {folder.name}",
@@ -222,5 +222,5 @@ def _settings(trained, settings) -> str:
     return json.dumps(told, indent=1)
 
 
-def _picture(path: Path, folder: Path, caption: str) -> dict:
-    return {"address": quote(path.relative_to(folder).as_posix()), "caption": caption}
+def _picture(path: Path, folder: Path, embed: bool, caption: str) -> dict:
+    return {"address": address(path, folder, embed), "caption": caption}

@@ -177,16 +177,25 @@ def show(id: str, source: str, clock: Clock, peak: int, folder: Path, embed: boo
     except (Undecodable, av.FFmpegError, IndexError) as error:
         if shown is not path:
             return _nothing(f"it cannot be decoded again ({error})")
-    return {"src": _address(shown, folder, embed), "thumb": _address(still, folder, embed) if still.exists() else "", "missing": ""}  # fmt: skip
+    return {"src": address(shown, folder, embed), "thumb": address(still, folder, embed) if still.exists() else "", "missing": ""}  # fmt: skip
 
 
 def _nothing(why: str) -> dict[str, str]:
     return {"src": "", "thumb": "", "missing": f"The video cannot be shown: {why}. The curve stays."}
 
 
-def _address(path: Path, folder: Path, embed: bool) -> str:
+def address(path: Path, folder: Path, embed: bool) -> str:
+    """Where the page finds a file: relative to `folder`, or the file itself."""
     if embed:
-        kind = "image/jpeg" if path.suffix == ".jpg" else "video/webm" if path.suffix == ".webm" else "video/mp4"
+        kind = (
+            "image/jpeg"
+            if path.suffix == ".jpg"
+            else "image/png"
+            if path.suffix == ".png"
+            else "video/webm"
+            if path.suffix == ".webm"
+            else "video/mp4"
+        )
         return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     try:
         return quote(Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix())
