@@ -12,6 +12,7 @@ import stavad
 from stavad.data.labels import read_labels
 from stavad.data.store import Store
 from stavad.data.work import Work
+from stavad.evaluate.page import media
 from stavad.evaluate.results import write_scoring
 from stavad.evaluate.settings import ScoreSettings
 from stavad.pipeline.cli import main
@@ -177,3 +178,50 @@ def test_an_annotated_copy_has_every_frame_and_the_sound(work, tmp_path):
         assert len(copy.streams.audio) == 1 and copy.streams.video[0].codec_context.name == "h264"
         shown = [frame for frame in copy.decode(video=0)]
     assert len(shown) == 30 and shown[0].height > 64 and shown[-1].time == pytest.approx(2.9, abs=2e-3) and not notes
+
+
+def test_one_frame_and_what_was_scored_is_kept_when_the_disk_fills_up(work, tmp_path, monkeypatch):
+    """Previews cannot be written: scores, events and the page are there, and the page says why."""
+    write_video(tmp_path / "cam/still.avi", 1, codec="mpeg4")
+    found = scored(work, tmp_path / "cam")
+    assert len(found.timelines[0].scored.scores) == 1
+
+    def full(*arguments):
+        raise stavad.UserError("previews/still.mp4", "cannot be written (No space left on device)", "free some space")
+
+    monkeypatch.setattr(media, "preview", full)
+    notes: list[str] = []
+    report = write_scoring(found, ScoreSettings(), notes.append)
+    assert "No space left" in notes[0] and "No space left" in report.read_text(encoding="utf-8")
+    assert (found.folder / "scores.csv").exists() and (found.folder / "events.csv").exists()
+
+
+def test_a_video_that_is_gone_since_keeps_its_scores(work, tmp_path):
+    write_video(tmp_path / "cam/v.mp4", 20)
+    found = scored(work, tmp_path / "cam")
+    (tmp_path / "cam/v.mp4").unlink()
+    report = write_scoring(found, ScoreSettings(), print)
+    assert "v.mp4 is not where its features were made" in report.read_text(encoding="utf-8")
+
+
+def test_pictures_whose_numbers_have_gaps_count_as_pictures(work, tmp_path):
+    """Events are of the pictures that are there; so are the labels that are written of them."""
+    (tmp_path / "cam/gaps").mkdir(parents=True)
+    for number in range(40):
+        av.VideoFrame.from_ndarray(moving_square(number), format="rgb24").to_image().save(
+            tmp_path / f"cam/gaps/{10 + 2 * number:04}.png"
+        )
+    settings = ScoreSettings(alarm_rate=1.0, least_event=0.0)
+    found = stavad.score(tmp_path / "cam", work=work, settings=settings, device="cpu", note=lambda line: None)
+    write_scoring(found, settings, print)
+    if found.timelines[0].events:
+        (labels,) = read_labels(found.folder / "labels.csv")
+        assert labels.counts == "pictures" and labels.intervals[0][1] <= 40
+    assert list((found.folder / "previews").rglob("*.mp4")) and list((found.folder / "pictures").rglob("*.jpg"))
+
+
+def test_times_of_filled_up_frames_are_those_of_the_last(work, tmp_path):
+    write_video(tmp_path / "cam/v.mp4", 40, stamps=[n + (n > 20) * 5 for n in range(40)])
+    found = scored(work, tmp_path / "cam", frames="pad-up", alarm_rate=1.0, least_event=0.0)
+    assert len(found.timelines[0].scored.scores) == 48
+    write_scoring(found, ScoreSettings(), print)

@@ -1,5 +1,6 @@
 """Stage two: it learns what is there to learn, the same for the same seed, and only from the training part."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -164,3 +165,19 @@ def test_scaling():
 def test_unit_length_keeps_zero():
     rows = Scaling("length", np.zeros(2), np.ones(2))(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
+
+
+def test_a_checkpoint_of_before_scores_the_same_and_is_known_to_have_no_bound(corpus, tmp_path):
+    one = trained(corpus, replace(SHORT, memory=float("inf")))
+    one.save(tmp_path / "model.pt")
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    before = json.loads(content["settings"])
+    for name in ("memory", "steps", "folds"):
+        del before[name]
+    content |= {"version": 2, "settings": json.dumps(before | {"epochs": 150})}
+    del content["unseen"], content["steps"]
+    torch.save(content, tmp_path / "model.pt")
+    other = Trained.load(tmp_path / "model.pt", "cpu")
+    bag = torch.rand(1, 7, 8)
+    assert torch.equal(other.model(bag), one.model(bag))
+    assert other.settings.memory == float("inf") and other.settings.epochs == 150 and not other.unseen
