@@ -46,6 +46,7 @@ def test_turned_pictures_move_alike():
     np.testing.assert_allclose(turned[MEAN_OF_ALL], motion_statistics(clip)[MEAN_OF_ALL], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_numbers_for_any_number_of_threads_and_without_instruction_sets():
     code = (
         "import numpy as np\nfrom stavad.extract.flow import motion_statistics\nfrom tests.test_flow import shifted\n"
@@ -59,6 +60,7 @@ def test_the_same_numbers_for_any_number_of_threads_and_without_instruction_sets
     np.testing.assert_allclose(said[2], said[0], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["motion", "motion-lite0"])
 def test_features_of_the_store_are_those_of_one_video(tmp_path, preset):
     """Also of several videos by several processes, of few frames, deep pixels, and pictures."""

@@ -90,6 +90,7 @@ def test_settings_are_found_under_their_former_names():
     assert under_present_names({"epochs": 7, "other": 1}, Group) == {"steps": 7, "other": 1}
 
 
+@pytest.mark.slow
 def test_the_examples_run(tmp_path):
     """Each of docs/python.md as a script of its own, in order, on small videos, with the tiny preset in the place of the embedded one."""
     for number in range(4):

@@ -20,6 +20,7 @@ from stavad.train.settings import TrainSettings
 from tests import tiny
 from tests.conftest import moving_square, write_store, write_video
 
+pytestmark = pytest.mark.slow
 QUICK = TrainSettings(steps=8, learning_rate=3e-3, segments=4)
 
 
