@@ -66,10 +66,14 @@ def highest_moments(scores: np.ndarray, number: int, apart: int) -> list[Event]:
     return found
 
 
+def highest_place(scores: np.ndarray) -> int:
+    """Place of the highest score, the middle one of equal ones."""
+    highest = np.flatnonzero(scores == scores.max())
+    return int(highest[(len(highest) - 1) // 2])
+
+
 def _event(scores: np.ndarray, a: int, b: int) -> Event:
-    inside = scores[a:b]
-    highest = np.flatnonzero(inside == inside.max())
-    peak = a + int(highest[(len(highest) - 1) // 2])  # the middle of equal ones
+    peak = a + highest_place(scores[a:b])
     return Event(a + 1, b, peak + 1, float(scores[peak]))
 
 

@@ -31,18 +31,22 @@ class AlarmSettings:
 
 
 @dataclass(frozen=True)
-class EvaluateSettings(AlarmSettings, ScoringSettings):
-    TITLE: ClassVar = "evaluation"
+class ReportSettings(AlarmSettings, ScoringSettings):
+    """What `evaluate` and `score` share."""
 
-    run: str = setting("", "folder of the run to evaluate (default: the latest)", shown="FOLDER")
-    plot: bool = setting(False, "draw the score curve of every video, and the ROC")
+    run: str = setting("", "folder of the run whose model scores (default: the latest)", shown="FOLDER")
     embed: bool = setting(False, "put pictures and videos inside the report, which is then one file")
 
 
 @dataclass(frozen=True)
-class ScoreSettings(AlarmSettings, ScoringSettings):
+class EvaluateSettings(ReportSettings):
+    TITLE: ClassVar = "evaluation"
+
+    plot: bool = setting(False, "draw the score curve of every video, and the ROC")
+
+
+@dataclass(frozen=True)
+class ScoreSettings(ReportSettings):
     TITLE: ClassVar = "scoring"
 
-    run: str = setting("", "folder of the run whose model scores (default: the latest)", shown="FOLDER")
     annotate: bool = setting(False, "write a copy of every video with its score and events drawn in")
-    embed: bool = setting(False, "put pictures and videos inside the report, which is then one file")

@@ -21,8 +21,8 @@ from stavad.data.errors import UserError
 from stavad.data.files import written
 from stavad.data.groups import cut
 from stavad.train.planted import SHARE, Planted
-from stavad.train.run import TrainingSet, TrainingVideo, fit_set
-from stavad.train.settings import TrainSettings, steps
+from stavad.train.run import TrainingSet, TrainingVideo, fit_set, steps_of
+from stavad.train.settings import TrainSettings
 
 FORM = 1  # of what is kept of a fold; a change of training or of planting raises it
 LOOKS = 8  # numbers of steps to choose from, each the root of two times the one before it
@@ -107,7 +107,7 @@ def cross_fit(
             "and there is neither an estimate nor an alarm threshold; add videos"
         )
         return None
-    most = steps(settings, *(sum(one.parts for one in gathered if one.video.label == label) for label in (1, 0)))
+    most = steps_of(gathered, settings)
     looks = looks_of(most)
     found: dict[int, np.ndarray] = {}
     parts = []

@@ -19,8 +19,8 @@ from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained, Unseen
 from stavad.train.crossfit import cross_fit, key_of, tell
 from stavad.train.estimate import estimate, held_out, unseen_normal
-from stavad.train.run import TrainingSet, fit_set, gather, require_classes, with_split
-from stavad.train.settings import TrainSettings, steps
+from stavad.train.run import TrainingSet, fit_set, gather, require_classes, steps_of, with_split
+from stavad.train.settings import TrainSettings
 
 
 class Watch:
@@ -121,8 +121,7 @@ def train_model(
 
 def _cross_fitted(keep, run, gathered, groups, features, settings, device, watch, note) -> tuple[list[Unseen], int]:
     """Scores of normal videos by models that had not seen them, and the steps to train; nothing and 0 without cross-fitting."""
-    of_class = (sum(one.parts for one in gathered if one.video.label == label) for label in (1, 0))
-    total = settings.folds * settings.ensemble * steps(settings, *of_class)
+    total = settings.folds * settings.ensemble * steps_of(gathered, settings)
     if total:
         watch.begin("cross-fitting", total)
     found = cross_fit(gathered, groups, settings, device, keep, watch.step, note)

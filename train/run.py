@@ -105,6 +105,11 @@ class TrainingSet:
         return settings.ensemble * steps(settings, len(self.abnormal), len(self.normal))
 
 
+def steps_of(gathered: list[TrainingVideo], settings: TrainSettings) -> int:
+    """Optimiser steps of one model's training on these videos."""
+    return steps(settings, *(sum(one.parts for one in gathered if one.video.label == label) for label in (1, 0)))
+
+
 def fit_set(
     bags: TrainingSet,
     settings: TrainSettings,

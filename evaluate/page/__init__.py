@@ -15,6 +15,7 @@ from stavad.data.errors import UserError
 from stavad.data.files import written
 from stavad.data.labels import COLUMNS
 from stavad.evaluate.counted import Counted
+from stavad.evaluate.events import highest_place
 from stavad.evaluate.page.media import show
 from stavad.evaluate.timeline import Timeline
 
@@ -93,7 +94,7 @@ def _video(one: Timeline, folder: Path, embed: bool, note: Callable[[str], None]
     scored = one.scored
     starts = np.flatnonzero(np.append(True, np.diff(scored.cover) != 0))
     clips = scored.clips[scored.cover[starts]]
-    peak = max(one.events, key=lambda e: e.peak_score).peak if one.events else _middle_of_highest(scored.scores)
+    peak = max(one.events, key=lambda e: e.peak_score).peak if one.events else highest_place(scored.scores) + 1
     try:
         shown = show(scored.video.id, scored.source, one.clock, peak, folder, embed)
     except (UserError, OSError) as error:
@@ -127,11 +128,6 @@ def _labels(video: Video) -> dict:
         "video": video.id, "label": video.label, "split": video.split or "", "class": video.kind, "frames": video.frames or "",
         "group": video.group, "counts": video.counts, "intervals": video.intervals,
     }  # fmt: skip
-
-
-def _middle_of_highest(scores: np.ndarray) -> int:
-    highest = np.flatnonzero(scores == scores.max())
-    return int(highest[(len(highest) - 1) // 2]) + 1
 
 
 def _spark(scores: np.ndarray) -> bytes:

@@ -16,9 +16,11 @@ from PIL import Image
 from stavad.data.files import fitting, short, written
 from stavad.data.identity import stamp_of
 from stavad.data.timing import Clock
+from stavad.evaluate.events import FPS
 from stavad.extract.decode import Undecodable, open_video
 
 PLAYS = {".mp4": ("h264", "av1", "vp9"), ".m4v": ("h264",), ".mov": ("h264",), ".webm": ("vp8", "vp9", "av1")}
+KINDS = {".jpg": "image/jpeg", ".png": "image/png", ".webm": "video/webm"}  # of what goes into the page; else MP4
 PIXELS = ("yuv420p", "yuvj420p")
 PICTURE = (160, 90)  # of a list's row
 HEIGHT = 360  # of a preview, at the most
@@ -148,7 +150,7 @@ def preview(source: Path, clock: Clock, peak: int, video: Path, still: Path) -> 
 def seconds_of(clock: Clock, frame: int) -> float:
     """When a frame is shown; of unknown rate as of 25 a second."""
     if clock.times is None and not clock.fps > 0:
-        return (frame - 1) / 25
+        return (frame - 1) / FPS
     found = clock.seconds(frame)
     return found if math.isfinite(found) else 0.0
 
@@ -187,15 +189,7 @@ def _nothing(why: str) -> dict[str, str]:
 def address(path: Path, folder: Path, embed: bool) -> str:
     """Where the page finds a file: relative to `folder`, or the file itself."""
     if embed:
-        kind = (
-            "image/jpeg"
-            if path.suffix == ".jpg"
-            else "image/png"
-            if path.suffix == ".png"
-            else "video/webm"
-            if path.suffix == ".webm"
-            else "video/mp4"
-        )
+        kind = KINDS.get(path.suffix, "video/mp4")
         return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     try:
         return quote(Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix())
