@@ -88,7 +88,10 @@ class Work:
                 before = read_labels(self.catalogue) if self.catalogue.exists() else []
                 known = {video.id: video for video in before if video.id not in gone}
                 known |= {video.id: video for video in videos if not _says_less(video, known.get(video.id))}
-                write_labels(self.catalogue, known.values())
+                if known:
+                    write_labels(self.catalogue, known.values())
+                else:
+                    self.catalogue.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.catalogue, error) from None
 

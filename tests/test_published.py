@@ -1,0 +1,218 @@
+"""Features as the field distributes them: names, crops, streams, archives, strides, axes; what was taken for what is said."""
+
+import h5py
+import numpy as np
+import pytest
+
+from stavad.data.arrays import stride_of
+from stavad.data.store import Store
+from stavad.pipeline.cli import main
+from tests.test_imports import save
+
+RNG = np.random.default_rng(0)
+NAMES = ("Abuse001_x264", "Abuse002_x264", "Normal_Videos001_x264", "Normal_Videos002_x264")
+
+
+def imported(tmp_path, capsys, *more, labels="") -> tuple[int, dict[str, np.ndarray], str]:
+    """Exit code, what is in the store, and what was said."""
+    arguments = ["import", str(tmp_path / "in"), "--work", str(tmp_path / "work"), *map(str, more)]
+    if labels:
+        (tmp_path / "labels.csv").write_text(labels)
+        arguments += ["--labels", str(tmp_path / "labels.csv")]
+    code = main(arguments)
+    store = Store(tmp_path / "work/features/imported")
+    said = capsys.readouterr()
+    return code, {id: store.read(id).features for id in store.ids()}, said.out + said.err
+
+
+def test_the_centre_crop_without_a_number(tmp_path, capsys):
+    crops = RNG.random((2, 10, 6, 64), np.float32)
+    for name, of_video in zip(NAMES, crops):
+        save(tmp_path / f"in/{name}.npy", of_video[0])
+        for number in range(1, 10):
+            save(tmp_path / f"in/{name}__{number}.npy", of_video[number])
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == set(NAMES[:2]) and "10 crops" in said
+    assert np.array_equal(stored[NAMES[1]], crops[1].swapaxes(0, 1))
+
+
+def test_one_crop_alone(tmp_path, capsys):
+    for name in NAMES:
+        save(tmp_path / f"in/{name}__5.npy", RNG.random((6, 64)))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and {key: array.shape for key, array in stored.items()} == dict.fromkeys(NAMES, (6, 1, 64))
+
+
+@pytest.mark.parametrize("ending", ["_i3d", "_c3d", "_x3d", "_clip", "_features"])
+def test_what_all_names_end_in_is_taken_off(tmp_path, capsys, ending):
+    for name in NAMES:
+        save(tmp_path / f"in/{name}{ending}.npy", RNG.random((6, 10, 64)))
+    code, stored, said = imported(tmp_path, capsys, labels="video,label\n" + "".join(f"{n}.mp4,1\n" for n in NAMES))
+    assert code == 0 and set(stored) == set(NAMES) and ending in said and "4 abnormal" in said
+
+
+@pytest.mark.parametrize(
+    "form", ["RGB/{}.npy Flow/{}.npy", "rgb/{}.npy flow/{}.npy", "{}_rgb.npy {}_flow.npy", "{}-rgb.npy {}-flow.npy"]
+)
+def test_two_streams_are_one_video(tmp_path, capsys, form):
+    arrays = {name: RNG.random((2, 6, 64), np.float32) for name in NAMES}
+    for name, (rgb, flow) in arrays.items():
+        for file, array in zip(form.format(name, name).split(), (rgb, flow)):
+            save(tmp_path / "in" / file, array)
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == set(NAMES) and "--stream" in said
+    assert all(np.array_equal(stored[name][:, 0], np.concatenate(both, 1)) for name, both in arrays.items())
+
+
+def test_one_of_two_streams(tmp_path, capsys):
+    arrays = {name: RNG.random((2, 6, 64), np.float32) for name in NAMES}
+    for name, both in arrays.items():
+        for stream, array in zip(("RGB", "Flow"), both):
+            save(tmp_path / f"in/{stream}/{name}.npy", array)
+    code, stored, _ = imported(tmp_path, capsys, "--stream", "flow")
+    assert code == 0 and all(np.array_equal(stored[name][:, 0], both[1]) for name, both in arrays.items())
+
+
+def test_a_video_without_one_of_its_streams_is_named(tmp_path, capsys):
+    for name in NAMES:
+        save(tmp_path / f"in/RGB/{name}.npy", RNG.random((6, 64)))
+    for name in NAMES[1:]:
+        save(tmp_path / f"in/Flow/{name}.npy", RNG.random((6, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and set(stored) == set(NAMES[1:]) and f"{NAMES[0]}: has no features of flow" in said
+
+
+@pytest.mark.parametrize("form", ["/media/disk/UCF/{}.npy", "G:\\UCF_ten_crop\\{}.npy", "./features/{}.npy", "{}.npy"])
+def test_lists_that_name_feature_files(tmp_path, capsys, form):
+    for name in NAMES:
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+    rows = "".join(f"{form.format(name)},{int('Abuse' in name)}\n" for name in NAMES)
+    code, _, said = imported(tmp_path, capsys, labels="video,label\n" + rows)
+    assert code == 0 and "2 normal, 2 abnormal" in said
+
+
+def test_labels_decide_what_is_a_crop(tmp_path, capsys):
+    for number in range(3):
+        save(tmp_path / f"in/lobby__{number}.npy", RNG.random((6, 64)))
+    code, stored, _ = imported(tmp_path, capsys, labels="video,label\nlobby__0,0\nlobby__1,1\nlobby__2,0\n")
+    assert code == 0 and set(stored) == {"lobby__0", "lobby__1", "lobby__2"}
+    code, _, said = imported(tmp_path, capsys, "--preset", "again")
+    assert code == 0 and "3 crops of a video; if they are videos, name them in --labels" in said
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".npz"])
+def test_a_data_set_in_one_file(tmp_path, capsys, suffix):
+    arrays = {f"01_{number:04d}": RNG.random((20, 64), np.float32) for number in range(6)}
+    path = tmp_path / f"in/set{suffix}"
+    path.parent.mkdir()
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 0 and {id.rpartition("/")[2] for id in stored} == set(arrays) and "6 arrays" in said
+
+
+def test_what_an_extractor_writes_beside_features(tmp_path, capsys):
+    for name in NAMES:
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+        save(tmp_path / f"in/{name}_fps.npy", np.array(25.0))
+        save(tmp_path / f"in/{name}_timestamps_ms.npy", np.arange(6) * 640.0)
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == set(NAMES)
+    assert Store(tmp_path / "work/features/imported").attributes(NAMES[0])["fps"] == 25.0
+
+
+def test_truth_and_lists_beside_features_are_none(tmp_path, capsys):
+    for name in NAMES:
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+    save(tmp_path / "in/gt-ucf.npy", np.zeros(5000))
+    save(tmp_path / "in/list.npy", np.zeros(5))
+    (tmp_path / "in/Temporal_Anomaly_Annotation.txt").write_text("Abuse028_x264.mp4  Abuse  165  240  -1  -1\n")
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == set(NAMES)
+
+
+@pytest.mark.parametrize("stride", [8, 12, 16, 32, 64])
+def test_the_stride_is_found_and_the_truth_lies_on_its_rows(tmp_path, capsys, stride):
+    """An event in frames 801 to 1000 of 1,600, whose rows stand out: scores that find them have an AUC of 1 within the video."""
+    rows, arrays = 1600 // stride, {}
+    for number in range(4):
+        for label in (0, 1):
+            array = RNG.random((rows, 64), np.float32)
+            array[800 // stride : -(-1000 // stride)] += 3 * label
+            save(tmp_path / f"in/{'na'[label]}{number}.npy", array)
+            arrays[f"{'na'[label]}{number}"] = array
+    text = "".join(f"{id},{int(id[0] == 'a')},{'test' if id[1] > '1' else 'train'},1600,{'801,1000' if id[0] == 'a' else ','}\n" for id in arrays)  # fmt: skip
+    code, _, said = imported(tmp_path, capsys, labels="video,label,split,frames,start,end\n" + text)
+    assert code == 0 and f"a row is taken for {stride} frames" in said
+    stored = Store(tmp_path / "work/features/imported").read("a2")
+    found = stored.features[stored.cover, 0].mean(1) > 1.5
+    assert stored.frames == 1600 and np.flatnonzero(found).tolist()[:1] == [800 // stride * stride]
+    assert found.sum() == (-(-1000 // stride) - 800 // stride) * stride
+
+
+def test_without_lengths_the_stride_is_said_and_can_be_given(tmp_path, capsys):
+    save(tmp_path / "in/v.npy", RNG.random((200, 64)))
+    code, _, said = imported(tmp_path, capsys)
+    assert code == 0 and "a row is taken for 16 frames; --stride" in said
+    imported(tmp_path, capsys, "--stride", "8", "--preset", "eight")
+    assert Store(tmp_path / "work/features/eight").read("v").frames == 1600
+
+
+def test_one_wrong_length_does_not_decide_the_stride():
+    assert stride_of([(200, 1600), (100, 800), (50, 800), (25, None)]) == 8
+    assert stride_of([(7, 1000)]) == 16  # none fits: told when the file is read
+    assert stride_of([], 8) == 8
+
+
+def test_a_stray_file_is_left_out_and_not_the_rest(tmp_path, capsys):
+    save(tmp_path / "in/Aaa_first.npy", RNG.random((6, 16)))
+    for name in NAMES:
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and set(stored) == set(NAMES) and "Aaa_first" in said
+
+
+@pytest.mark.parametrize("order", ["TKC", "KTC"])
+def test_axes_are_found_from_all_files_together(tmp_path, capsys, order):
+    arrays = {name: RNG.random((5 + 3 * place, 10, 64), np.float32) for place, name in enumerate(NAMES)}
+    for name, array in arrays.items():
+        save(tmp_path / f"in/{name}.npy", array if order == "TKC" else array.swapaxes(0, 1))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and all(np.array_equal(stored[name], array) for name, array in arrays.items())
+
+
+def test_axes_that_cannot_be_told_apart_are_asked_for(tmp_path, capsys):
+    array = RNG.random((5, 10, 64), np.float32)
+    save(tmp_path / "in/v.npy", array)
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 1 and not stored and "--axes" in said
+    code, stored, _ = imported(tmp_path, capsys, "--axes", "KTC")
+    assert code == 0 and np.array_equal(stored["v"], array.swapaxes(0, 1))
+
+
+def test_segments_by_columns(tmp_path, capsys):
+    arrays = {name: RNG.random((32, 4096), np.float32) for name in NAMES}
+    for name, array in arrays.items():
+        save(tmp_path / f"in/{name}.npy", array.T)
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and all(np.array_equal(stored[name][:, 0], array) for name, array in arrays.items())
+
+
+def test_matlab_seven_three_is_transposed(tmp_path, capsys):
+    array = RNG.random((7, 64), np.float32)
+    (tmp_path / "in").mkdir()
+    with h5py.File(tmp_path / "in/v.mat", "w", userblock_size=512) as file:
+        file["features"] = array.T
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and np.array_equal(stored["v"][:, 0], array)
+
+
+def test_numbers_too_large_for_float32(tmp_path, capsys):
+    save(tmp_path / "in/big.npy", np.full((6, 64), 1e300))
+    save(tmp_path / "in/fine.npy", RNG.random((6, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and set(stored) == {"fine"} and "too large for float32" in said
