@@ -98,7 +98,7 @@ def shape_of(part: Part) -> tuple[int, ...]:
     """Of an array, read no further than has to be; () where it cannot be read."""
     with contextlib.suppress(Exception):
         if part.path.suffix.lower() == ".npy":
-            return np.load(part.path, mmap_mode="r", allow_pickle=False).shape
+            return _plain(np.load(part.path, mmap_mode="r", allow_pickle=False)).shape
         return read_array(part).shape
     return ()
 
@@ -140,6 +140,8 @@ def read_array(part: Part) -> np.ndarray:
         raise
     except Exception as error:  # numpy, scipy and h5py raise many kinds for broken files
         reason = " ".join(str(error).split())[:120]
+        if reason.startswith("Object arrays"):
+            raise UserError(part, "holds Python objects, which may run code when they are read", "save its arrays as they are, each under the name of its video") from None  # fmt: skip
         raise UserError(part, f"cannot be read as features ({reason})", "download or extract it again") from None
 
 
@@ -176,4 +178,11 @@ def _numbers(array) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"it holds {array.dtype}, not numbers")
+    return _plain(array)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Without the axes of length 1 at the end that networks leave, as in (T, C, 1, 1, 1)."""
+    while array.ndim > 2 and array.shape[-1] == 1:
+        array = array[..., 0]
     return array

@@ -16,6 +16,9 @@ from stavad.data.search import RUBBISH
 
 SUFFIXES = (".npy", ".npz", ".txt", ".mat", ".h5", ".hdf5")
 CROP = re.compile(r"(.+)__(\d+)")  # name__0.npy .. name__9.npy
+NAMED_CROP = re.compile(r"(?i)(.+)[-_.]crop[-_]?(\d+)")  # name_crop0.npy
+CROP_FOLDER = re.compile(r"(?i)crops?[-_]?(\d+)")  # crop0/name.npy
+LAST_DIGIT = re.compile(r"(.*[^_])_(\d)")  # name_0.npy .. name_9.npy, where all videos have them
 STREAM = re.compile(r"(?i)(?:(?P<before>.*)[-_])?(?P<stream>rgb|flow)(?P<part>test|train)?(?:[-_](?P<after>.*))?")
 ENDING = re.compile(r"(?i)(.+?)(_(?:i3d|c3d|x3d|clip|vit|swin|videoswin|features?))")  # after the video's name
 BESIDE = re.compile(r"(?i)(.+)_(fps|timestamps_ms)")  # what an extractor writes beside features
@@ -74,6 +77,7 @@ def find_features(root: Path, named: Collection[str] = (), stream: str = "") -> 
     arrays, rates = _arrays(root, found)
     if not arrays:
         raise UserError(root, "has no feature file", f"known are {' '.join(SUFFIXES)}")
+    arrays = _crops_marked(arrays, named)
     videos = _by_video(_without_ending(arrays, named, found), named)
     if stream and not any(name == stream for streams in videos.values() for name in streams):
         raise UserError("--stream", f"no file of {root} is of {stream}", "leave it out")
@@ -127,7 +131,9 @@ def _arrays(root: Path, found: FoundFeatures) -> tuple[dict[str, Part], dict[str
         keys = archive_keys(path)
         if len(keys) > 1:
             found.notes.append(f"note: {path} holds {len(keys)} arrays, each taken for a video's")
-        for part_name, part in [(f"{name}/{key}" if path != root else key, Part(path, key)) for key in keys] or [(name, Part(path))]:  # fmt: skip
+        grouped = len({key.rpartition("/")[2] for key in keys}) == 1  # VIDEO/features
+        ids = [key.rpartition("/")[0] for key in keys] if grouped else keys
+        for part_name, part in [(f"{name}/{id}" if path != root else id, Part(path, key)) for id, key in zip(ids, keys)] or [(name, Part(path))]:  # fmt: skip
             if part_name in arrays:
                 raise UserError(path, f"is of the same video as {arrays[part_name]}", "keep one of the two")
             arrays[part_name] = part
@@ -185,6 +191,30 @@ def archive_keys(path: Path) -> list[str]:
     widths = Counter(shape[-1] for shape in matrices.values())
     alike = [key for key, shape in matrices.items() if widths[shape[-1]] == max(widths.values())]
     return sorted(alike) if len(alike) > 1 else []
+
+
+def _crops_marked(arrays: dict[str, Part], named: Collection[str]) -> dict[str, Part]:
+    """Names whose crops are told in another way, as `NAME__0` and so on; of names that would then be the same, none is changed."""
+    plain = {name: _crop_marked(name) for name in arrays if name.rpartition("/")[2] not in named}
+    if not any(plain[name] != name for name in plain):
+        found = {name: LAST_DIGIT.fullmatch(name) for name in plain}
+        members = defaultdict(set)
+        for match in filter(None, found.values()):
+            members[match[1]].add(int(match[2]))
+        if len(plain) == len(arrays) and all(found.values()) and all(crops in (set(range(5)), set(range(10))) for crops in members.values()):  # fmt: skip
+            plain = {name: f"{match[1]}__{match[2]}" for name, match in found.items() if match}
+    marked = {plain.get(name, name): part for name, part in arrays.items()}
+    return marked if len(marked) == len(arrays) else arrays
+
+
+def _crop_marked(name: str) -> str:
+    *folders, last = name.split("/")
+    if match := NAMED_CROP.fullmatch(last):
+        return "/".join([*folders, f"{match[1]}__{match[2]}"])
+    for place, folder in enumerate(folders):
+        if match := CROP_FOLDER.fullmatch(folder):
+            return "/".join([*folders[:place], *folders[place + 1 :], f"{last}__{match[1]}"])
+    return name
 
 
 def _without_ending(arrays: dict[str, Part], named: Collection[str], found: FoundFeatures) -> dict[str, Part]:

@@ -13,6 +13,7 @@ from stavad.data.errors import few
 PART = re.compile(
     r"(?i)(.+?)[-_ .]*(?:part|pt|clip|seg|segment|chunk|split|cut|teil)[-_ .]*(\d+)(?:of\d+)?"
 )  # cam1_part3
+FILM = re.compile(r"(.+)__#.+_label_[A-Z].*")  # of XD-Violence: FILM__#00-01-00_00-02-00_label_A
 NUMBER = re.compile(r"(.*\d[^\d]*?)(?:[-_](\d{1,2})| \((\d{1,2})\))")  # Abuse001_2, cam1 (2)
 
 
@@ -20,11 +21,14 @@ def by_name(ids: Iterable[str]) -> dict[str, str]:
     """id -> the recording that it is plainly a numbered part of; ids that are no parts are left out.
 
     Parts are `NAME_part3` and the like, or `NAME_2` where NAME holds a number itself; of one NAME there are several, numbered from 0 or 1
-    without a gap. The folder of a class makes no difference.
+    without a gap. So are XD-Violence's stretches of one film. The folder of a class makes no difference.
     """
     members: dict[str, dict[str, int]] = defaultdict(dict)
     for id in ids:
         name = id.partition("/")[2] or id
+        if film := FILM.fullmatch(name.rpartition("/")[2]):
+            members[film[1]][id] = len(members[film[1]])
+            continue
         found = PART.fullmatch(name) or NUMBER.fullmatch(name)
         if found:
             members[found[1]][id] = int(found[2] or found[found.lastindex])

@@ -14,7 +14,8 @@ from stavad.data.files import written
 COLUMNS = ("video", "label", "split", "class", "frames", "start", "end", "start_s", "end_s", "group", "counts")
 FORM = "the first line is " + ",".join(COLUMNS[:7])
 SPLITS = ("train", "test")
-LABELS = {"1": 1, "abnormal": 1, "true": 1, "0": 0, "normal": 0, "false": 0, "": None}
+WORDS = {1: ("1", "abnormal", "anomaly", "anomalous", "positive", "true", "yes"), 0: ("0", "normal", "negative", "false", "no")}  # fmt: skip
+LABELS = {"": None} | {word: label for label, words in WORDS.items() for word in words}
 COUNTS = ("pictures", "numbers")
 NOTHING = ("nan", "na", "n/a", "none", "null", "<na>")  # as programs write a value that is not there
 

@@ -31,6 +31,8 @@ QUICK = ["--steps", "20", "--folds", "0", "--head", "fc", "--segments", "8"]
         ("cam 7 (1)", "cam 7 (2)"),
         ("a.seg01", "a.seg02"),
         ("walk_part1of2", "walk_part2of2"),
+        ("A.Film.1999__#00-01-00_00-02-00_label_A", "A.Film.1999__#00-05-00_00-06-00_label_B4-0-0"),
+        ("RGB/v=abcdefghijk__#1_label_A", "RGBTest/v=abcdefghijk__#2_label_B1-0-0"),
     ],
 )
 def test_numbered_parts_of_a_recording_are_known_by_their_names(together):

@@ -36,6 +36,35 @@ def test_the_centre_crop_without_a_number(tmp_path, capsys):
     assert np.array_equal(stored[NAMES[1]], crops[1].swapaxes(0, 1))
 
 
+@pytest.mark.parametrize(
+    "form", ["{}__{}.npy", "{}_crop{}.npy", "crop{1}/{0}.npy", "test/crop_{1}/{0}.npy", "{}_{}.npy"]
+)
+def test_crops_by_other_names(tmp_path, capsys, form):
+    crops = RNG.random((len(NAMES), 5, 6, 64), np.float32)
+    for name, of_video in zip(NAMES, crops):
+        for number, array in enumerate(of_video):
+            save(tmp_path / "in" / form.format(name, number), array)
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 0 and "5 crops" in said
+    for name, of_video in zip(NAMES, crops):
+        id = f"test/{name}" if form.startswith("test") else name
+        assert np.array_equal(stored[id], of_video.swapaxes(0, 1))
+
+
+def test_axes_of_length_one_that_networks_leave(tmp_path, capsys):
+    array = RNG.random((6, 64), np.float32)
+    save(tmp_path / "in/v.npy", array[:, :, None, None, None])
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and np.array_equal(stored["v"][:, 0], array)
+
+
+def test_pickled_objects_are_refused_with_their_reason(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in/all.npy", {"v": RNG.random((6, 64))}, allow_pickle=True)
+    code, _, said = imported(tmp_path, capsys)
+    assert code == 1 and "Python objects" in said and "save its arrays" in said
+
+
 def test_one_crop_alone(tmp_path, capsys):
     for name in NAMES:
         save(tmp_path / f"in/{name}__5.npy", RNG.random((6, 64)))
@@ -113,6 +142,15 @@ def test_a_data_set_in_one_file(tmp_path, capsys, suffix):
                 file[name] = array
     code, stored, said = imported(tmp_path, capsys)
     assert code == 0 and {id.rpartition("/")[2] for id in stored} == set(arrays) and "6 arrays" in said
+
+
+def test_a_group_for_each_video(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    with h5py.File(tmp_path / "in/set.h5", "w") as file:
+        for name in NAMES:
+            file[f"{name}/features"], file[f"{name}/fps"] = RNG.random((6, 64)), 25.0
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and {id.rpartition("/")[2] for id in stored} == set(NAMES)
 
 
 def test_what_an_extractor_writes_beside_features(tmp_path, capsys):
