@@ -146,6 +146,27 @@ def test_layout_of_ucf_crime(tmp_path):
         }
 
 
+def test_ucf_crime_as_downloaded_has_normal_videos_twice(tmp_path):
+    """The folder that the list names decides, not the one of event recognition."""
+    for folder in ("Testing_Normal_Videos_Anomaly", "Normal_Videos_for_Event_Recognition"):
+        touch(tmp_path, f"{folder}/Normal_Videos_003_x264.mp4")
+    (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text("Normal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1\n")
+    (tmp_path / "Anomaly_Test.txt").write_text("Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4\n")
+    videos, source = read_catalogue(tmp_path)
+    assert "UCF-Crime" in source
+    assert {v.id: (v.label, v.split) for v in videos} == {
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264": (0, "test"),
+        "Normal_Videos_for_Event_Recognition/Normal_Videos_003_x264": (None, None),
+    }
+
+
+def test_a_layout_that_names_none_of_the_videos_is_passed_over(tmp_path):
+    touch(tmp_path, "normal/mine.mp4", "fight/other.mp4")
+    (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text("Normal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1\n")
+    videos, source = read_catalogue(tmp_path)
+    assert "folders" in source and [v.label for v in videos] == [1, 0]
+
+
 def test_ucf_annotation_with_a_broken_line(tmp_path):
     touch(tmp_path, "a.mp4")
     (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text("a.mp4 Abuse 1 2 -1 -1\nb.mp4 Abuse one 2 -1 -1\n")

@@ -257,7 +257,7 @@ def test_whole_pipeline_on_real_files(tmp_path):
     for number in range(2):
         write_video(tmp_path / f"videos/normal/{number}.mp4", 20 + number)
         write_video(tmp_path / f"videos/fight/{number}.mp4", 20 + number, size=(64, 96))
-    common = ["--work", str(tmp_path / "work"), "--preset", "efficientnet-lite0"]
+    common = ["--work", str(tmp_path / "work"), "--preset", "motion"]
     for command in (
         ["extract", "--videos", str(tmp_path / "videos")],
         ["train", "--steps", "3"],

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.store import Stored
+from stavad.evaluate import bootstrap
 from stavad.evaluate.alarm import alarm, threshold
 from stavad.evaluate.bootstrap import by_class, measure
 from stavad.evaluate.frames import counted, frame_truth
@@ -81,6 +82,26 @@ def test_intervals_hold_the_value_and_need_videos():
     for name, m in found.items():
         assert m["low"] - 1e-9 <= m["value"] <= m["high"] + 1e-9, name
     assert found["auc"]["high"] > found["auc"]["low"]
+
+
+def test_intervals_are_those_of_a_bootstrap_that_counts_every_frame_anew():
+    """Against scikit-learn on the frames of each resample, scores with many ties among them."""
+    rng = np.random.default_rng(3)
+    videos = []
+    for number in range(14):
+        label = number % 2
+        clips = rng.integers(0, 4, rng.integers(3, 9)) / 4 + 0.25 * label
+        videos.append(scored(f"v{number}", label, clips, ((5, 30),) if label else (), 16 * len(clips) - number % 7))
+    found = measure(videos)
+    frames = [(s.truth, s.scores) for s in videos]
+    truth, values = (np.concatenate(part) for part in zip(*frames))
+    assert found["auc"]["value"] == pytest.approx(roc_auc_score(truth, values), abs=1e-12)
+    assert found["ap"]["value"] == pytest.approx(average_precision_score(truth, values), abs=1e-12)
+    draws, aucs = np.random.default_rng(0), []
+    for _ in range(bootstrap.RESAMPLES):
+        drawn = [frames[place] for place in draws.integers(14, size=14)]
+        aucs.append(roc_auc_score(*(np.concatenate(part) for part in zip(*drawn))))
+    assert [found["auc"][end] for end in ("low", "high")] == pytest.approx(np.percentile(aucs, [2.5, 97.5]), abs=1e-12)
 
 
 def test_without_truth_there_are_no_frame_metrics():

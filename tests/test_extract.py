@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import http.server
+import os
 import pickle
+import shutil
 import threading
 
 import numpy as np
@@ -292,6 +294,22 @@ def test_a_changed_video_is_extracted_again(tmp_path):
     run = extraction(Store(tmp_path / "store"))
     run.run(find_videos(path.parent))
     write_video(path, 40)
+    assert run.run(find_videos(path.parent)).done == ["v"]
+    assert run.store.read("v").frames == 40
+
+
+@pytest.mark.slow
+def test_a_video_of_the_same_size_and_time_is_another_if_its_content_is(tmp_path):
+    path, other = write_video(tmp_path / "videos/v.mp4", 20), write_video(tmp_path / "other.mp4", 40)
+    size = max(p.stat().st_size for p in (path, other)) + 64
+    for file in (path, other):  # a box `free` at the end
+        rest = size - file.stat().st_size
+        file.write_bytes(file.read_bytes() + rest.to_bytes(4, "big") + b"free" + bytes(rest - 8))
+        os.utime(file, (1_760_000_000,) * 2)
+    run = extraction(Store(tmp_path / "store"), "motion")
+    run.run(find_videos(path.parent))
+    assert run.run(find_videos(path.parent)).present == ["v"]
+    shutil.copy2(other, path)
     assert run.run(find_videos(path.parent)).done == ["v"]
     assert run.store.read("v").frames == 40
 

@@ -118,6 +118,7 @@ def test_nearly_the_same_and_only_alike(tmp_path):
     assert ("one", "encoded again") in found and not any("other" in name for pair in found for name in pair)
 
 
+@pytest.mark.slow
 def test_ped2_has_no_copies(tmp_path):
     """Twenty-eight clips of one walkway are alike, but none is another."""
     if not (SHARED / "ucsd-ped2").is_dir():

@@ -10,6 +10,7 @@ import torch
 from stavad.data.bags import Bag
 from stavad.data.errors import UserError
 from stavad.data.labels import read_labels
+from stavad.train import loop
 from stavad.train.checkpoint import Trained
 from stavad.train.loop import batches
 from stavad.train.model import AnomalyDetector
@@ -129,6 +130,20 @@ def test_batches_see_every_bag_before_any_comes_again():
     for start in range(0, 21, 7):
         assert sorted(seen[start : start + 7]) == list(range(7))
     assert sorted(next(batches(4, 30, (0, 1))).tolist()) == [0, 1, 2, 3]
+
+
+def test_either_side_draws_places_of_its_own(monkeypatch):
+    """With as many normal as abnormal bags, one seed would pair the same places in every batch."""
+    drawn = []
+
+    def recorded(bags, size, seed, device=None):
+        for draw in batches(bags, size, seed, device):
+            drawn.append(draw.tolist())
+            yield draw
+
+    monkeypatch.setattr(loop, "batches", recorded)
+    loop.fit(torch.rand(12, 4, 8), torch.rand(12, 4, 8), TrainSettings(batch=4, steps=3, attention=False))
+    assert len(drawn) == 6 and all(drawn[place] != drawn[place + 1] for place in (0, 2, 4))
 
 
 def seen_in(clips):
