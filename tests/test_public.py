@@ -100,6 +100,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for block in blocks:
         quick = block.replace("motion-lite0", tiny.NAME).replace("seed=1", "seed=1, steps=20")
-        (tmp_path / "example.py").write_text(f"from tests import tiny\n{quick}")
-        runpy.run_path("example.py", run_name="__main__")
+        script = tmp_path / "example.py"
+        script.write_text(f"from tests import tiny\n{quick}")
+        runpy.run_path(str(script), run_name="__main__")
     assert len(blocks) == 6 and "clips;" in capsys.readouterr().out
