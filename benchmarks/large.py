@@ -21,7 +21,9 @@ from stavad.pipeline.street import scene
 
 CLIPS, CROPS, WIDTH = 13_500, 10, 1024  # two hours at 30 frames a second, as I3D features of ten crops
 FRAMES = 150  # of the 4K video
-LENGTHS = np.random.default_rng(0).lognormal(7.6, 1.0, 290).clip(300, 100_000).astype(int)  # frames, like UCF-Crime's test videos
+LENGTHS = (
+    np.random.default_rng(0).lognormal(7.6, 1.0, 290).clip(300, 100_000).astype(int)
+)  # frames, like UCF-Crime's test videos
 
 ROOMS = {"ours": "stavad.", "before": ""}  # in front of the names of modules
 READ = "store.read('v').features.sum()"
@@ -98,7 +100,11 @@ def of_4k(folder: Path, places: dict) -> None:
         stream = file.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 3840, 2160, "yuv420p"
         for frame in small:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame), format="rgb24").reformat(3840, 2160, "yuv420p")))
+            file.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.asarray(frame), format="rgb24").reformat(3840, 2160, "yuv420p")
+                )
+            )
         file.mux(stream.encode())
     print(f"extraction of {FRAMES} frames of 3840 x 2160, efficientnet-lite0: peak memory of the largest process")
     for which, place in places.items():

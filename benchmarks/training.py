@@ -2,21 +2,30 @@
 
     python -m benchmarks.training [--device cuda] [--before WORKTREE]
 
-Forward and backward of each part by itself, and of a whole step, in ms and as a share of the whole.
+Forward and backward of each part by itself, and of a whole step, in ms and as a share of the whole. Then what cross-fitting costs: a training of 120 + 120
+videos of 32 segments by itself, and with the three folds before it, which train as many steps each and look eight times at what they hold out.
 """
 
 import argparse
+import tempfile
+import time
+from pathlib import Path
 
 import torch
 
 from benchmarks.attention import fastest
 from benchmarks.before import centred, module
+from stavad.data.bags import Bag
+from stavad.data.catalogue import Video
+from stavad.train.crossfit import cross_fit
 from stavad.train.loop import batches
 from stavad.train.losses import objective
 from stavad.train.model import AnomalyDetector, Scored
+from stavad.train.run import TrainingSet, TrainingVideo, fit_set
 from stavad.train.settings import TrainSettings
 
 BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
+STEPS = 60  # of the training whose cross-fitting is timed
 
 
 def main() -> None:
@@ -38,6 +47,25 @@ def main() -> None:
             old = before(given.before, width, device)
             cells.append(f"{1e3 * old:.1f} ({old / whole:.1f} times)")
         print(f"{width:>6}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+    alone, folds = cross_fitting(device)
+    print(
+        f"training of {STEPS} steps at C = {WIDTHS[0]}: alone {alone:.1f} s, its three folds {folds:.1f} s, together {1 + folds / alone:.1f} times as long"
+    )
+
+
+def cross_fitting(device) -> tuple[float, float]:
+    """Seconds of a training alone, and of its folds."""
+    settings = TrainSettings(steps=STEPS)
+    bags = centred(240, SEGMENTS, 1, WIDTHS[0]).numpy()
+    videos = [
+        TrainingVideo(Video(str(n), None, n % 2, "train"), Bag.of(bag, SEGMENTS), 1) for n, bag in enumerate(bags)
+    ]
+    begun = time.perf_counter()
+    fit_set(TrainingSet.of(videos, settings, device), settings)
+    alone = time.perf_counter() - begun
+    with tempfile.TemporaryDirectory() as keep:
+        cross_fit(videos, {}, settings, device, Path(keep))
+    return alone, time.perf_counter() - begun - alone
 
 
 def before(folder: str, width: int, device) -> float:
