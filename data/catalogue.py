@@ -11,6 +11,13 @@ from pathlib import Path, PureWindowsPath
 
 from stavad.data.errors import UserError, few
 
+VIDEO_SUFFIXES = {
+    ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv",
+    ".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".asf", ".vob", ".mxf", ".dav", ".3g2", ".m1v", ".m2v", ".mjpg", ".mjpeg",
+    ".f4v", ".qt", ".divx", ".dv", ".ivf", ".y4m", ".obu", ".tp", ".trp", ".nut", ".rmvb", ".ogm",
+}  # fmt: skip
+FEATURE_SUFFIXES = {".npy", ".npz", ".txt", ".mat", ".h5", ".hdf5"}
+
 
 @dataclass(frozen=True)
 class Video:
@@ -89,11 +96,9 @@ def _readings(name: str) -> list[tuple[str, ...]]:
         stem, suffix = os.path.splitext(parts[-1]) if parts else ("", "")
         if parts:
             found.append(parts)
-        if stem and re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{1,5}|\.3g[p2]|\.26[45]", suffix):
+        if stem and suffix.lower() in VIDEO_SUFFIXES | FEATURE_SUFFIXES:
             found.append((*parts[:-1], stem.strip()))
-            if suffix in (".npy", ".npz", ".txt", ".mat") and (
-                video := re.fullmatch(r"(.+)_(i3d|c3d|rgb|flow|clip)", stem)
-            ):
+            if suffix in FEATURE_SUFFIXES and (video := re.fullmatch(r"(.+)_(i3d|c3d|rgb|flow|clip)", stem)):
                 found.append((*parts[:-1], video[1]))
     return list(dict.fromkeys(found))
 

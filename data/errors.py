@@ -11,7 +11,7 @@ class UserError(Exception):
 
     def __init__(self, subject, problem: str, mend: str):
         self.subject, self.problem, self.mend = str(subject), problem, mend
-        super().__init__(f"{subject}: {problem}; {mend}")
+        super().__init__(" ".join(f"{subject}: {problem}; {mend}".splitlines()))
 
     def __reduce__(self):  # as it comes back from another process
         return UserError, (self.subject, self.problem, self.mend)

@@ -1,7 +1,7 @@
 """Which videos belong together, as parts or copies of one recording, and draws that do not tear them apart."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -11,8 +11,9 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import few
 
 PART = re.compile(
-    r"(?i)(.+?)[-_ .]*(?:part|pt|clip|seg|segment|chunk|split|cut|teil)[-_ .]*(\d+)(?:of\d+)?"
+    r"(?i)(.+?(?:[-_ .]+|(?<=\d)))(?:part|pt|clip|seg|segment|chunk|split|cut|teil)[-_ .]*(\d+)(?:of\d+)?"
 )  # cam1_part3
+DATE = re.compile(r"(?:.*\D)?(?:19|20)\d\d[-_.]?\d\d")  # before a day
 FILM = re.compile(r"(.+)__#.+_label_[A-Z].*")  # of XD-Violence: FILM__#00-01-00_00-02-00_label_A
 NUMBER = re.compile(r"(.*\d[^\d]*?)(?:[-_](\d{1,2})| \((\d{1,2})\))")  # Abuse001_2, cam1 (2)
 
@@ -30,7 +31,7 @@ def by_name(ids: Iterable[str]) -> dict[str, str]:
             members[film[1]][id] = len(members[film[1]])
             continue
         found = PART.fullmatch(name) or NUMBER.fullmatch(name)
-        if found:
+        if found and not DATE.fullmatch(found[1]):
             members[found[1]][id] = int(found[2] or found[found.lastindex])
     return {
         id: recording
@@ -40,6 +41,14 @@ def by_name(ids: Iterable[str]) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _no_class(parts: dict[str, str], videos: list[Video]) -> dict[str, str]:
+    """`parts` without what is called a recording and holds more than half of the videos of a class: numbered videos of a class, or of one camera."""
+    of_class = {label: [video.id for video in videos if video.label == label] for label in (0, 1)}
+    count = Counter((parts.get(id), label) for label, ids in of_class.items() for id in ids)
+    large = {name for (name, label), number in count.items() if 2 * number > len(of_class[label])}
+    return {id: name for id, name in parts.items() if name not in large}
+
+
 def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """id -> group, of every video: its column `group`, else its recording by name, joined by `copies`; alone, its own id.
 
@@ -47,7 +56,7 @@ def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[st
         names: whether `by_name` counts.
         copies: pairs of ids that hold the same.
     """
-    parts = by_name(video.id for video in videos) if names else {}
+    parts = _no_class(by_name(video.id for video in videos), videos) if names else {}
     group = {v.id: f"group {v.group}" if v.group else f"recording {parts[v.id]}" if v.id in parts else v.id for v in videos}  # fmt: skip
     for one, other in copies:
         kept, lost = group[one], group[other]

@@ -17,6 +17,7 @@ SPLITS = ("train", "test")
 WORDS = {1: ("1", "abnormal", "anomaly", "anomalous", "positive", "true", "yes"), 0: ("0", "normal", "negative", "false", "no")}  # fmt: skip
 LABELS = {"": None} | {word: label for label, words in WORDS.items() for word in words}
 COUNTS = ("pictures", "numbers")
+NO_INTERVAL = (("0", "0"), ("-1", "-1"))  # as annotations write that there is none
 NOTHING = ("nan", "na", "n/a", "none", "null", "<na>")  # as programs write a value that is not there
 
 
@@ -68,6 +69,12 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         rows = [(reader.line_num + skip, row) for row in reader]
     except csv.Error as error:
         raise UserError(path, f"cannot be read ({error})", FORM) from None
+    columns = [name.strip().lower() for name in reader.fieldnames or () if name and name.strip()]
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise UserError(path, f"has the column {few(twice)} twice", "keep one of the two")
+    for line, row in rows:
+        if any(text.strip() for text in row.get(None) or ()):
+            raise UserError(f"{path}, line {line}", "has more values than the first line has columns", "give several intervals in several rows, and quote a value that holds a comma")  # fmt: skip
     return [(line, _cleaned(row, delimiter)) for line, row in rows if any(row.values())]
 
 
@@ -115,12 +122,14 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
         raise UserError(where, f"counts {counts!r}", f"give {', '.join(COUNTS)} or nothing")
     abnormal = LABELS[label]
     frames = _whole(row.get("frames", ""))
-    if frames and not (frames.isdigit() and int(frames) > 0):
+    if frames and not (_is_whole(frames) and int(frames) > 0):
         raise UserError(where, f"frames {frames!r}", "give the number of the video's frames, or nothing")
     start, end = _whole(row.get("start", "")), _whole(row.get("end", ""))
+    if (start, end) in NO_INTERVAL:
+        start = end = ""
     intervals: tuple[tuple[int, int], ...] | None = () if abnormal == 0 else None
     if start or end:
-        if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end)):
+        if not (_is_whole(start) and _is_whole(end) and 1 <= int(start) <= int(end)):
             raise UserError(where, f"interval {start!r} to {end!r}", "give first and last abnormal frame, from 1")
         if abnormal != 1:
             raise UserError(where, "has an interval but is not labelled abnormal", "set label 1 or leave it out")
@@ -136,9 +145,13 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
 
 
 def _whole(text: str) -> str:
-    """33.0, as pandas writes 33 in a column with gaps, is 33; anything else stays as it is."""
+    """33.0, as pandas writes 33 in a column with gaps, is 33; anything else stays as it is, such as 33.000, which may be thousands."""
     whole, _, rest = text.partition(".")
-    return whole if whole.isdigit() and rest and not rest.strip("0") else text
+    return whole if rest and not rest.strip("0") and len(rest) != 3 else text
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _read_seconds(where: str, start: str, end: str) -> tuple[tuple[float, float], ...]:

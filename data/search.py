@@ -6,16 +6,12 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
-from stavad.data.catalogue import Video
+from stavad.data.catalogue import VIDEO_SUFFIXES, Video
 from stavad.data.errors import UserError, few
 
-VIDEO_SUFFIXES = {
-    ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".webm", ".wmv", ".flv", ".3gp", ".ogv",
-    ".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".asf", ".vob", ".mxf", ".dav", ".3g2", ".m1v", ".m2v", ".mjpg", ".mjpeg",
-    ".f4v", ".qt", ".divx", ".dv", ".ivf", ".y4m", ".obu", ".tp", ".trp", ".nut", ".rmvb", ".ogm",
-}  # fmt: skip
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
 NO_NEWS = {".csv", ".txt", ".json", ".mat", ".m", ".npy", ".npz", ".h5", ".md", ".html", ".db", ".ini", ".log", ".pdf", ".py", ".sh", ".zip", ".xml", ".srt", ".yaml"}  # fmt: skip
 RUBBISH = {  # folders that recorders, disk stations, systems and archivers keep for themselves
@@ -23,6 +19,8 @@ RUBBISH = {  # folders that recorders, disk stations, systems and archivers keep
     "@sharesnap", "@__thumb", "lost+found", "lost.dir", "__macosx", "system volume information", "network trash folder",
     "temporary items", "found.000", "thumbnails", "__pycache__", "node_modules",
 }  # fmt: skip
+MASKS = re.compile(r"(?i)(?:^|/)(?:[^/]*_)?(?:gt|masks?|ground[-_ ]?truth)(?:/|$)")  # folders of masks
+TIME = re.compile(r"\d{1,2}[-_.:hT]\d{2}[-_.:m]\d{2}|(?:19|20)\d{6}[-_T]?\d{4,6}")  # in a picture's name
 FEWEST = 2  # pictures of a series
 
 
@@ -33,10 +31,12 @@ class Found:
     videos: list[Video]
     left_out: dict[str, str] = field(default_factory=dict)  # what may be a video, and why it is not taken
     skipped: Counter = field(default_factory=Counter)  # suffixes of the files that were taken for no videos
+    beside: list[str] = field(default_factory=list)  # folders whose pictures are not taken, as a video lies there
 
     def notes(self) -> list[str]:
         """Lines on what was skipped that a user may have meant."""
-        return [f"note: {n} files {suffix or 'without suffix'} skipped, not known as videos" for suffix, n in sorted(self.skipped.items()) if suffix not in NO_NEWS]  # fmt: skip
+        pictures = [f"note: pictures beside videos are not taken, in {few(self.beside)}"] if self.beside else []
+        return pictures + [f"note: {n} files {suffix or 'without suffix'} skipped, not known as videos" for suffix, n in sorted(self.skipped.items()) if suffix not in NO_NEWS]  # fmt: skip
 
 
 def find_videos(root: Path) -> list[Video]:
@@ -60,7 +60,7 @@ def search(root: Path, besides: Path | None = None) -> Found:
     if not root.exists():
         raise UserError(root, "does not exist", "give a folder of videos with --videos")
     walk = _Walk(root, besides.resolve() if besides else None)
-    found = Found([], walk.left_out, walk.skipped)
+    found = Found([], walk.left_out, walk.skipped, walk.beside)
     paths: dict[str, Path] = {}
     videos = [path for path in walk.files if path.suffix.lower() in VIDEO_SUFFIXES]
     for path in [*videos, *_series(walk, videos, root, found.left_out)]:
@@ -99,16 +99,24 @@ def pattern(name: str) -> tuple[str, tuple[int, ...]]:
 
 
 class _Walk:
-    """Every file below a folder that may be of interest, also through links to folders."""
+    """Every file below a folder that may be of interest; through links to folders last, and only to those not seen without."""
 
     def __init__(self, root: Path, besides: Path | None):
         self.left_out: dict[str, str] = {}
         self.skipped: Counter = Counter()
+        self.beside: list[str] = []
         self.files: list[Path] = []
+        self.links: list[Path] = []
+        seen = {root.resolve()}
         if root.is_file():
             self.files = [root]
         else:
-            self._look(root, root, besides, {root.resolve()})
+            self._look(root, root, besides, seen)
+            while self.links:
+                link = self.links.pop(0)
+                if link.resolve() not in seen:
+                    seen.add(link.resolve())
+                    self._look(link, root, besides, seen)
         self.all_files = set(self.files)
 
     def _look(self, folder: Path, root: Path, besides: Path | None, seen: set[Path]) -> None:
@@ -126,6 +134,9 @@ class _Walk:
                 if entry.is_dir():
                     real = path.resolve()
                     if entry.name.lower() in RUBBISH or real == besides or real in seen or is_work(path):
+                        continue
+                    if entry.is_symlink():
+                        self.links.append(path)
                         continue
                     seen.add(real)
                     self._look(path, root, besides, seen)
@@ -165,7 +176,10 @@ def _series(walk: _Walk, videos: list[Path], root: Path, left_out: dict[str, str
     stems = {path.stem for path in videos}
     found = []
     for folder, names in sorted(by_folder.items()):
-        if folder in with_video or folder.name.endswith("_gt") or _are_previews(names, stems):
+        if MASKS.search(folder.relative_to(root).as_posix()) or _are_previews(names, stems):
+            continue
+        if folder in with_video:
+            walk.beside.append(as_text(folder.relative_to(root).as_posix()))
             continue
         series = series_of(names)
         if len(series) > 1:
@@ -200,13 +214,13 @@ def pictures_of(folder: Path) -> list[Path]:
 
 
 def _by_camera(text: str, members: list[str]) -> dict[str, list[str]]:
-    """cam1_0001 .., cam2_0001 .. are two series: the last number, padded to three digits or more, begins again for each of those before it."""
+    """cam1_0001 .., cam2_0001 .. are two series: the last number runs over the same ones for several of those before it. A time of day is no camera."""
     groups = defaultdict(list)
     for name in members:
         groups[pattern(name)[1][:-1]].append(name)
-    counters = [[re.findall(r"[0-9]+", os.path.splitext(name)[0])[-1] for name in group] for group in groups.values()]
-    again = len(groups) > 1 and all(len(c) >= FEWEST and len(c[0]) >= 3 for c in counters)
-    if again and len({int(c[0]) for c in counters}) == 1 and re.search(r"[^\W\d_]#", text):
+    ranges = sorted((pattern(group[0])[1][-1], pattern(group[-1])[1][-1]) for group in groups.values())
+    again = any(after[0] <= before[1] for before, after in pairwise(ranges))
+    if again and all(len(group) >= FEWEST for group in groups.values()) and not TIME.search(members[0]):
         return {f"{text} of {'-'.join(map(str, key))}": group for key, group in groups.items()}
     return {text: members}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stavad.data.catalogue import Video
-from stavad.data.errors import UserError
+from stavad.data.errors import UserError, few
 
 HAIR = 1e-6  # seconds by which two times may differ and be the same
 EVEN = (
@@ -39,6 +39,17 @@ def uneven(times: np.ndarray, fps: float) -> np.ndarray | None:
     return None if np.abs(times - even).max() <= EVEN else times
 
 
+def running_on(times: np.ndarray, fps: float) -> np.ndarray:
+    """`times` (frames,) of a file whose time stamps start again, as where recordings were joined: each part goes on after the one before it."""
+    steps = np.diff(times)
+    again = np.flatnonzero(steps < -HAIR)
+    if not len(again):
+        return times
+    usual = 1 / fps if fps > 0 else float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    steps[again] = usual
+    return times[0] + np.concatenate([[0.0], np.cumsum(steps)])
+
+
 def irregular(numbers: list[int]) -> np.ndarray | None:
     """`numbers` (frames,), or None where they run from 0 or 1 without a gap."""
     found = np.asarray(numbers, np.int64)
@@ -65,6 +76,10 @@ def on_frames(video: Video, clock: Clock, note: Callable[[str], None] = lambda l
         )
     numbers = numbers + (numbers[0] == 0)
     places = [np.flatnonzero((numbers >= start) & (numbers <= end)) + 1 for start, end in video.intervals]
+    if nowhere := [f"{a} to {b}" for (a, b), place in zip(video.intervals, places) if not len(place)]:
+        if len(nowhere) == len(places):
+            raise UserError(video.id, f"has pictures numbered {named}, of which its interval {few(nowhere)} holds none", "correct it, or say by a column 'counts' in --labels that it means 'pictures' from the first on")  # fmt: skip
+        note(f"note: {video.id} has no picture in its interval {few(nowhere)}, which is left out")
     intervals = tuple((int(place[0]), int(place[-1])) for place in places if len(place))
     note(f"note: the pictures of {video.id} are numbered {named}, {len(numbers)} of them; its intervals are taken by these numbers")  # fmt: skip
     return replace(video, intervals=intervals, frames=None, counts="pictures")

@@ -4,7 +4,7 @@ import pytest
 
 from stavad.data.catalogue import Names, Video
 from stavad.data.errors import UserError
-from stavad.data.labels import read_labels
+from stavad.data.labels import read_labels, with_labels
 from stavad.data.layouts import label, read_catalogue
 from stavad.data.layouts.ucsd import read_ped_m
 from tests.test_catalogue import touch
@@ -33,6 +33,32 @@ def test_a_table_as_programs_write_it(tmp_path, text, encoding):
     assert read_labels(tmp_path / "labels.csv") == KNOWN
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("video,label,start,end\ncam1,1,5,10,20,30\n", "line 2.*more values"),
+        ("video,label,frames\ncam1,1,1,200\n", "line 2.*more values"),
+        ("video,label,Label\ncam1,1,0\n", "column label twice"),
+        ("video;label;frames;start;end\ncam1;1;12.000;1.000;2.000\n", "line 2.*12.000"),
+        ("video,label,start,end\ncam1,1,\u00b2,\u00b3\n", "line 2.*interval"),
+        ('video,label\n"cam1,1\ncam2,0\n', "labels.csv"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused_in_one_line(tmp_path, text, problem):
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=problem) as told:
+        with_labels(
+            [Video("cam1"), Video("cam2")], read_labels(tmp_path / "labels.csv"), tmp_path / "labels.csv", print
+        )
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("nothing", ["0,0", "-1,-1", "-1.0,-1.0", ","])
+def test_no_interval_however_it_is_written(tmp_path, nothing):
+    (tmp_path / "labels.csv").write_text(f"video,label,start,end\na,0,{nothing}\nb,1,{nothing}\n")
+    assert [video.intervals for video in read_labels(tmp_path / "labels.csv")] == [(), None]
+
+
 def test_half_a_frame_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text("video,label,start,end\na,1,33.5,40\n")
     with pytest.raises(UserError, match=r"line 2.*33\.5"):
@@ -55,6 +81,12 @@ def test_the_annotation_of_ucf_crime_given_itself(tmp_path, line):
         assert [(v.label, v.split, v.intervals) for v in videos] == [(1, "test", ((165, 240),)), (0, "test", ())]
         assert videos[0].frames == (1412 if "1412" in line else None)
         (tmp_path / name).unlink()
+
+
+def test_the_class_that_a_list_gives_counts_and_not_the_name(tmp_path):
+    (tmp_path / "mine.txt").write_text("cam01.mp4 320 Fighting 33 96 -1 -1\ncam02.mp4 320 Normal -1 -1 -1 -1\n")
+    videos, _ = label([Video("cam01"), Video("cam02")], tmp_path, tmp_path / "mine.txt")
+    assert [(v.label, v.kind, v.intervals) for v in videos] == [(1, "Fighting", ((33, 96),)), (0, "", ())]
 
 
 def test_the_intervals_of_ucsds_authors(tmp_path):
@@ -81,6 +113,11 @@ def test_labels_that_contradict_the_folders(tmp_path):
 def test_names_are_found_however_they_are_written(name, form):
     names = Names([Video(f"yard/{name}"), Video("yard/other")])
     assert names.find(form.format(name)) == f"yard/{name}"
+
+
+def test_the_end_of_a_name_is_no_suffix():
+    names = Names([Video("scene.day"), Video("scene")])
+    assert names.find("scene.night") is None and names.find("scene.mp4") == "scene"
 
 
 def test_composed_and_decomposed_letters_are_the_same():

@@ -48,10 +48,20 @@ def test_numbered_parts_of_a_recording_are_known_by_their_names(together):
         ("Normal_Videos_597_x264", "Normal_Videos_598_x264"),
         ("cam1_part3", "cam1_part9"),  # not numbered through
         ("01_0014", "01_0015"),
+        ("haircut_1", "haircut_2"),
+        ("2024-01-01", "2024-01-02"),
+        ("cam1_20240101", "cam1_20240102"),
     ],
 )
 def test_numbers_that_are_no_parts(apart):
     assert by_name(apart) == {}
+
+
+@pytest.mark.parametrize("form", ["{}_clip{}", "{} (2019) clip {}", "camera1_{1:02d}", "my clip {1}"])
+def test_numbered_videos_of_a_class_are_no_recording(form):
+    """A name that more than half of a class has in common says nothing of where a video was cut from."""
+    videos = [Video(form.format(("walk", "fight")[n % 2], n), None, n % 2) for n in range(40)]
+    assert groups_of(videos) == {video.id: video.id for video in videos}
 
 
 def test_neither_draws_nor_folds_tear_a_group_apart():

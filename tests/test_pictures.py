@@ -54,6 +54,29 @@ def test_a_series_that_starts_elsewhere_asks_what_is_meant():
     assert on_frames(replace(EVENT, counts="pictures"), clock).intervals == ((121, 160),)
 
 
+def test_an_interval_that_holds_no_picture_is_told():
+    clock = Clock(0.0, None, irregular([*range(1, 21), *range(41, 61)]))
+    with pytest.raises(UserError, match=r"interval 25 to 35 holds none.*'pictures'"):
+        on_frames(replace(EVENT, intervals=((25, 35),)), clock)
+    said: list[str] = []
+    found = on_frames(replace(EVENT, intervals=((25, 35), (45, 50))), clock, said.append)
+    assert found.intervals == ((25, 30),) and "no picture in its interval 25 to 35" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("f_{:03d}_v2.png", [*range(1, 21), *range(41, 61)]),  # the counter is not the last number
+        ("{:04d}_640x480.png", [*range(1, 21), *range(41, 61)]),
+        ("202401011200{:08d}.png", None),  # times, not numbers of pictures
+    ],
+)
+def test_the_number_that_counts(tmp_path, name, numbers):
+    write_pictures(tmp_path / "v", [*range(1, 21), *range(41, 61)], name)
+    clock = frames_of(tmp_path / "v")[1].clock
+    assert (clock.numbers is None) if numbers is None else clock.numbers.tolist() == numbers
+
+
 @pytest.mark.slow
 def test_the_truth_of_a_series_with_a_gap(tmp_path, capsys):
     """From the folder through the three stages: pictures 1 to 60 without 21 to 40, the event in 45 to 50."""

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from stavad.data.search import search
+from stavad.data.search import pictures_of, search
 from stavad.pipeline.cli import main
 from tests.conftest import write_video
 from tests.test_catalogue import touch
@@ -53,6 +53,56 @@ def test_pictures_that_are_no_video(tmp_path):
     found = search(tmp_path)
     assert [video.id for video in found.videos] == ["a", "b", "series"]
     assert {name: "2 series" in why for name, why in found.left_out.items()} == {"rear": True, "cams": True}
+
+
+def test_a_link_to_a_folder_of_videos_takes_none_of_them_away(tmp_path):
+    touch(tmp_path, "normal/2023/a.mp4", "fight/b.mp4", "elsewhere/c.mp4")
+    (tmp_path / "videos").mkdir()
+    for name in ("normal", "fight"):
+        (tmp_path / name).rename(tmp_path / "videos" / name)
+    (tmp_path / "videos/archive").symlink_to(tmp_path / "videos/normal/2023")
+    (tmp_path / "videos/all").symlink_to(tmp_path / "videos/fight")
+    (tmp_path / "videos/more").symlink_to(tmp_path / "elsewhere")
+    assert ids(tmp_path / "videos") == ["fight/b", "more/c", "normal/2023/a"]
+
+
+@pytest.mark.parametrize("name", ["Test001_gt", "masks", "a_mask", "gt", "ground_truth/a", "GroundTruth"])
+def test_masks_are_no_video(tmp_path, name):
+    touch(tmp_path, *(f"{folder}/{n:03d}.png" for folder in ("a", name) for n in range(3)))
+    assert ids(tmp_path) == ["a"]
+
+
+def test_pictures_beside_a_video_are_told(tmp_path):
+    touch(tmp_path, "v/overview.mp4", *(f"v/{n:04d}.jpg" for n in range(5)))
+    found = search(tmp_path)
+    assert [video.id for video in found.videos] == ["v/overview"]
+    assert found.notes() == ["note: pictures beside videos are not taken, in v"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["cam_{}_{:04d}.jpg", "cam{}_{:02d}.jpg", "192.168.1.{}_{:04d}.jpg", "{}-{:03d}.jpg", "view{}frame{}.jpg"],
+)
+def test_several_cameras_in_a_folder_are_told_apart(tmp_path, form):
+    touch(tmp_path, *(f"v/{form.format(camera, n + 3 * camera)}" for camera in (1, 2) for n in range(10)))
+    found = search(tmp_path)
+    assert not found.videos and "it holds pictures of 2 series" in found.left_out["v"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"2024-01-01T12-00-{s:02d}.{ms:03d}.jpg" for s in range(3) for ms in range(0, 1000, 200)],
+        [f"20240101_1200{s:02d}_{n}.jpg" for s in range(3) for n in range(5)],
+        [f"{n:04d}_640x480.jpg" for n in range(9)],
+        [f"frame_{n}_of_20.jpg" for n in range(9)],
+        [f"scene7_{n}.jpg" for n in range(12)],
+    ],
+)
+def test_times_and_sizes_in_names_are_no_cameras(tmp_path, names):
+    touch(tmp_path, *(f"v/{name}" for name in names))
+    (found,) = search(tmp_path).videos
+    assert [path.name for path in pictures_of(found.path)] == names
 
 
 def test_links_that_lead_nowhere_are_named_and_the_exit_code_says_so(tmp_path, capsys):

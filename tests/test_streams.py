@@ -131,6 +131,26 @@ def test_times_count_from_the_files_start(tmp_path):
     assert found.intervals == ((11, 20),)
 
 
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_joined_recordings_go_on_where_the_time_stamps_start_again(tmp_path, suffix):
+    codec = {} if suffix == ".ts" else {"codec": "mpeg2video"}
+    rate = 25 if codec else 10
+    part = tmp_path / f"part{suffix}"
+    with av.open(str(part), "w") as file:
+        stream = file.add_stream(codec.get("codec", "libx264"), rate=rate, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(40):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(moving_square(number), format="rgb24")))
+        file.mux(stream.encode())
+    (tmp_path / f"v{suffix}").write_bytes(part.read_bytes() * 2)
+    frames, source = frames_of(tmp_path / f"v{suffix}")
+    assert len(frames) == 80
+    early, late = 10 / rate, 50 / rate
+    found = on_frames(Video("v", None, 1, seconds=((early, early + 1), (late, late + 1))), source.clock)
+    for (first, last), expected in zip(found.intervals, (11, 51)):
+        assert abs(first - expected) <= 1 and abs(last - (expected + rate - 1)) <= 1
+
+
 def test_a_pause_of_ten_minutes(tmp_path):
     stamps = [*range(20), *range(6020, 6040)]
     frames, source = frames_of(write_video(tmp_path / "v.mp4", 40, stamps=stamps, options={"bf": "0"}))

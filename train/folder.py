@@ -82,6 +82,11 @@ def train_model(
     note(f"training on {counts(chosen)}, features from {store.root}{split}")
     tell_unlabelled(videos, note)
     tell_groups(videos, drawn, note)
+    for label in (0, 1) if drawn else ():
+        if not any(video.label == label and video.split == "test" for video in videos):
+            note(
+                f"note: the split drawn leaves no {('normal', 'abnormal')[label]} video to test on: add videos, or give a split with --labels"
+            )
     tell_copies(same, videos, note)
     if adrift := [video.id for video in videos if video.label is not None and video.split is None]:
         note(f"note: no split for {few(adrift)}; in neither part")

@@ -37,7 +37,7 @@ def read_file(path: Path) -> list[Video] | None:
 
 def read_ucf_train(path: Path) -> list[Video]:
     """Lines such as `Abuse/Abuse001_x264.mp4` and `Training_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4`."""
-    return [_ucf_video(name, "train", None, f"{path}, line {number}") for number, name in read_lines(path)]
+    return [_by_name(name, f"{path}, line {number}") for number, name in read_lines(path)]
 
 
 def read_ucf_test(path: Path) -> list[Video]:
@@ -63,16 +63,21 @@ def read_ucf_test(path: Path) -> list[Video]:
         intervals = tuple(interval(*pair, where) for pair in pairs if pair != (-1, -1))
         if "/" not in name:  # the folders of the official archives, which decide where copies of a video are about
             name = f"Testing_Normal_Videos_Anomaly/{name}" if name.startswith("Normal") else f"{rest[0]}/{name}"
-        videos.append(_ucf_video(name, "test", intervals, where, length))
+        kind = "" if rest[0].lower().startswith("normal") else rest[0]
+        videos.append(Video(_ucf_id(name), None, int(bool(kind)), "test", intervals if kind else (), kind, length))
     return videos
 
 
-def _ucf_video(name: str, split: str, intervals, where: str, frames: int | None = None) -> Video:
-    path = PurePosixPath(name.replace("\\", "/"))
-    id = path.with_suffix("").as_posix()
-    if path.name.startswith("Normal"):
-        return Video(id, None, 0, split, (), "", frames)
-    kind = re.match("[A-Za-z]+", path.name)
+def _ucf_id(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).with_suffix("").as_posix()
+
+
+def _by_name(name: str, where: str) -> Video:
+    """A training video, whose class is in its name alone."""
+    id = _ucf_id(name)
+    if PurePosixPath(id).name.startswith("Normal"):
+        return Video(id, None, 0, "train", ())
+    kind = re.match("[A-Za-z]+", PurePosixPath(id).name)
     if not kind:
         raise UserError(where, f"names {name!r}", "expected the class first, as in Abuse001_x264")
-    return Video(id, None, 1, split, intervals, kind[0], frames)
+    return Video(id, None, 1, "train", None, kind[0])

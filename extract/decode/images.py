@@ -10,6 +10,8 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from stavad.data.search import pattern, pictures_of
 from stavad.extract.decode.source import Source, Undecodable, chunk_of, first_line
 
+LARGEST = 2**31  # beyond, a number in a name is a time, and counts nothing
+
 
 def open_images(path: Path) -> Source:
     """
@@ -21,8 +23,7 @@ def open_images(path: Path) -> Source:
         raise Undecodable("its pictures are no series, or several")
     scale = _Scale(files)
     size = next(_pictures(files[0], scale)).shape[1::-1]
-    names = [pattern(file.name)[1] for file in files]
-    counted = len({numbers[:-1] for numbers in names}) == 1  # else they are dates, or the like
+    names = _counters([pattern(file.name)[1] for file in files])
 
     def frames():
         chunk, shown = [], []
@@ -32,18 +33,27 @@ def open_images(path: Path) -> Source:
                     raise Undecodable(
                         f"{file.name} is {picture.shape[1]}x{picture.shape[0]}, the images before it {size[0]}x{size[1]}"
                     )
-                shown.append(number[-1])
+                shown.append(number)
                 chunk.append(picture)
                 if len(chunk) == chunk_of(*size):
                     yield np.stack(chunk)
                     chunk = []
         if chunk:
             yield np.stack(chunk)
-        source.numbers = shown if counted and len(shown) == len(files) else []  # pages have no numbers of their own
+        source.numbers = (
+            shown if None not in shown and len(shown) == len(files) else []
+        )  # pages have no numbers of their own
 
     about = {"width": size[0], "height": size[1], "codec": files[0].suffix.lower()[1:], "recorder": ""}
     source = Source("images", len(files), 0.0, frames(), about=about)
     return source
+
+
+def _counters(names: list[tuple[int, ...]]) -> list[int | None]:
+    """Of the numbers in each picture's name the one that counts: all others are the same everywhere. None where there is no such, as in dates."""
+    places = [place for place, values in enumerate(zip(*names)) if len(set(values)) > 1] or [-1]
+    plain = len(places) == 1 and len({len(numbers) for numbers in names}) == 1
+    return [numbers[places[0]] if plain and numbers[places[0]] < LARGEST else None for numbers in names]
 
 
 class _Scale:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stavad.data.timing import Clock, irregular, uneven
+from stavad.data.timing import Clock, irregular, running_on, uneven
 
 CHUNK = 16  # frames handed on at a time
 CHUNK_BYTES = 2**26  # and no more bytes than these, but one frame
@@ -34,7 +34,7 @@ class Source:
     @property
     def clock(self) -> Clock:
         """When its frames are shown, and what its pictures are called, so far as they are not even."""
-        times = uneven(np.frombuffer(self.times, np.float64), self.fps) if self.times else None
+        times = uneven(running_on(np.frombuffer(self.times, np.float64), self.fps), self.fps) if self.times else None
         return Clock(self.fps, times, irregular(self.numbers) if self.numbers else None)
 
 

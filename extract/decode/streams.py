@@ -9,6 +9,7 @@ from stavad.extract.decode.source import Undecodable
 
 PICTURES = ("attached_pic", "still_image", "timed_thumbnails")  # dispositions of what is no video
 LOOKED_THROUGH = 2000  # packets, to tell a single picture from a stream
+FASTEST = 1000  # frames a second; what a file tells beyond is the tick of its clock
 RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "vvc")  # without time stamps: the rate is in the stream itself
 
 
@@ -75,7 +76,8 @@ def demux(container, streams) -> Iterator:
 
 def rate_of(container, stream) -> float:
     """Mean frame rate, 0.0 if unknown; of raw streams the one that their parameter sets tell."""
-    rate = stream.average_rate or stream.guessed_rate
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    rate = next((rate for rate in rates if rate and rate <= FASTEST), 0)
     if container.format.name in RAW and stream.codec_context.framerate:
         rate = stream.codec_context.framerate
     return float(rate or 0)
