@@ -16,7 +16,9 @@ from stavad.data.featurefiles import FeatureFiles, Part
 SEGMENTS = 32  # of the features published with Sultani et al., 2018
 WIDTHS = (256, 400, 512, 768, 1024, 1280, 1536, 2048, 4096)  # C of networks in use
 LEAST_WIDTH = 64
+STRIDES = (16, 8, 12, 32, 64, 4, 24, 10, 20, 1, 2, 5, 15, 25, 30)  # in use, the most usual first
 CROPS = (1, 5, 10)  # in use
+FEATURES = ("features", "feature", "feats", "feat")  # what the array of features is called beside others
 AXES = ("TC", "CT", "TKC", "KTC", "KCT", "CTK", "CKT", "TCK")  # T time, K crops, C dimensions
 
 
@@ -51,11 +53,11 @@ class Axes:
         return self._of_two(shape, frames) if len(shape) == 2 else self._of_three(shape, frames)
 
     def _of_two(self, shape, frames) -> str:
+        if self._varies(2, 0) != self._varies(2, 1):  # all files are of one width
+            return "TC" if self._varies(2, 0) else "CT" if shape[0] >= LEAST_WIDTH else "TC"
         rows_first, rows_last = (_fits(rows, frames) for rows in shape)
         if rows_first != rows_last:
             return "TC" if rows_first else "CT"
-        if shape[0] >= LEAST_WIDTH and not self._varies(2, 0) and self._varies(2, 1):
-            return "CT"
         if shape[0] in WIDTHS and shape[1] not in WIDTHS and (shape[1] == SEGMENTS or shape[0] > 4 * shape[1]):
             return "CT"
         return "TC"
@@ -89,7 +91,12 @@ def stride_of(rows: Iterable[tuple[int, int | None]], given: int = 0) -> int:
     if given:
         return given
     known = [(count, frames) for count, frames in rows if frames]
-    fits = Counter({s: sum(are_clips_of(count, frames, s) for count, frames in known) for s in (16, 8, 12, 32, 64, 4, 24, 10, 20, 1, 2, 5, 15, 25, 30)})  # fmt: skip
+    fits = Counter(
+        {
+            s: sum(are_clips_of(count, frames, s) for count, frames in known)
+            for s in (*STRIDES, *sorted(set(range(1, 65)) - set(STRIDES)))
+        }
+    )
     best, number = fits.most_common(1)[0] if known else (16, 0)
     return best if number else 16
 
@@ -151,14 +158,14 @@ def _read(path: Path, key: str):
             return np.load(path, allow_pickle=False)
         case ".txt":
             text = path.read_text(encoding="utf-8")
-            return np.loadtxt(
-                text.splitlines(), ndmin=2, dtype=np.float32, delimiter="," if "," in text[:4096] else None
-            )
+            separator = next((mark for mark in ";," if mark in text[:4096]), None)
+            return np.loadtxt(text.splitlines(), ndmin=2, dtype=np.float32, delimiter=separator)
         case ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 return arrays[key] if key else _only(path, {name: arrays[name] for name in arrays.files})
         case ".mat" if not h5py.is_hdf5(path):
-            return _only(path, {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")})
+            arrays = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
+            return arrays[key] if key else _only(path, arrays)
     with h5py.File(path, "r") as file:
         if key:
             return file[key][()]
@@ -169,6 +176,7 @@ def _read(path: Path, key: str):
 def _only(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
     """The one array, or the one of several that may be features: those beside it have one axis, or a single row or column."""
     likely = {name: a for name, a in arrays.items() if np.ndim(a) in (2, 3) and min(np.shape(a)[-2:]) > 1} or arrays
+    likely = {name: a for name, a in likely.items() if name.lower() in FEATURES} or likely
     if len(likely) != 1:
         raise UserError(path, f"holds {len(arrays)} arrays: {', '.join(arrays) or 'none'}", "keep the one of the features, in a file of its own")  # fmt: skip
     return next(iter(likely.values()))

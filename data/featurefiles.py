@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from stavad.data.archives import arrays_in
 from stavad.data.errors import UserError, few
 from stavad.data.layouts import LAYOUTS
 from stavad.data.search import RUBBISH
@@ -18,7 +18,8 @@ SUFFIXES = (".npy", ".npz", ".txt", ".mat", ".h5", ".hdf5")
 CROP = re.compile(r"(.+)__(\d+)")  # name__0.npy .. name__9.npy
 NAMED_CROP = re.compile(r"(?i)(.+)[-_.]crop[-_]?(\d+)")  # name_crop0.npy
 CROP_FOLDER = re.compile(r"(?i)crops?[-_]?(\d+)")  # crop0/name.npy
-LAST_DIGIT = re.compile(r"(.*[^_])_(\d)")  # name_0.npy .. name_9.npy, where all videos have them
+LAST_NUMBER = re.compile(r"(.*[^_])_(\d{1,2})")  # name_0.npy .. name_9.npy, where most videos have them
+CROPS = {tuple(range(first, first + number)) for number in (5, 10) for first in (0, 1)}
 STREAM = re.compile(r"(?i)(?:(?P<before>.*)[-_])?(?P<stream>rgb|flow)(?P<part>test|train)?(?:[-_](?P<after>.*))?")
 ENDING = re.compile(r"(?i)(.+?)(_(?:i3d|c3d|x3d|clip|vit|swin|videoswin|features?))")  # after the video's name
 BESIDE = re.compile(r"(?i)(.+)_(fps|timestamps_ms)")  # what an extractor writes beside features
@@ -74,7 +75,7 @@ def find_features(root: Path, named: Collection[str] = (), stream: str = "") -> 
     if not root.exists():
         raise UserError(root, "does not exist", "give a folder of feature files")
     found = FoundFeatures([])
-    arrays, rates = _arrays(root, found)
+    arrays, rates = _arrays(root, named, found)
     if not arrays:
         raise UserError(root, "has no feature file", f"known are {' '.join(SUFFIXES)}")
     arrays = _crops_marked(arrays, named)
@@ -118,25 +119,31 @@ def _order(number: int | None) -> int:
     return -1 if number is None else number
 
 
-def _arrays(root: Path, found: FoundFeatures) -> tuple[dict[str, Part], dict[str, Path]]:
+def _arrays(root: Path, named: Collection[str], found: FoundFeatures) -> tuple[dict[str, Part], dict[str, Path]]:
     """Name of each array below `root`, without suffix, and files of frame rates by the name of their video."""
     arrays: dict[str, Part] = {}
     rates: dict[str, Path] = {}
+    passed: list[str] = []
     for path in [root] if root.is_file() else _files(root):
         name = (Path(path.name) if path == root else path.relative_to(root)).with_suffix("").as_posix()
-        if rate := BESIDE.fullmatch(name):
+        known = path.stem in named
+        if not known and not _may_be_features(path):
+            passed += [path.name] if path.suffix.lower() in SUFFIXES else []
+            continue
+        if not known and (rate := BESIDE.fullmatch(name)):
             if rate[2].lower() == "fps":
                 rates[rate[1]] = path
             continue
-        keys = archive_keys(path)
-        if len(keys) > 1:
-            found.notes.append(f"note: {path} holds {len(keys)} arrays, each taken for a video's")
-        grouped = len({key.rpartition("/")[2] for key in keys}) == 1  # VIDEO/features
-        ids = [key.rpartition("/")[0] for key in keys] if grouped else keys
-        for part_name, part in [(f"{name}/{id}" if path != root else id, Part(path, key)) for id, key in zip(ids, keys)] or [(name, Part(path))]:  # fmt: skip
-            if part_name in arrays:
-                raise UserError(path, f"is of the same video as {arrays[part_name]}", "keep one of the two")
-            arrays[part_name] = part
+        inside = arrays_in(path)
+        if any(not own.startswith("_") for own in inside):
+            found.notes.append(f"note: {path} holds {len(inside)} arrays, each taken for a video's")
+        for own, key in inside.items() or [("", "")]:
+            array_name = f"{name}{own}" if not own or own.startswith("_") else own if path == root else f"{name}/{own}"
+            if array_name in arrays:
+                raise UserError(path, f"is of the same video as {arrays[array_name]}", "keep one of the two")
+            arrays[array_name] = Part(path, key)
+    if passed:
+        found.notes.append(f"note: not taken for features: {few(passed)}; what is, is to be named in --labels")
     return arrays, rates
 
 
@@ -144,7 +151,7 @@ def _files(root: Path) -> list[Path]:
     found = []
     for folder, below, names in os.walk(root, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith(".") and name.lower() not in RUBBISH)
-        found += [path for name in sorted(names) if _may_be_features(path := Path(folder, name))]
+        found += [Path(folder, name) for name in sorted(names)]
     return found
 
 
@@ -161,8 +168,8 @@ def _may_be_features(path: Path) -> bool:
 def _starts_with_numbers(path: Path) -> bool:
     try:
         with open(path, encoding="utf-8") as file:
-            first = file.readline(2**20)
-        return bool(first.split()) and all(_is_number(text) for text in first.replace(",", " ").split()[:50])
+            first = next((line for line in file if not line.startswith("#")), "")
+        return bool(first.split()) and all(_is_number(text) for text in re.split(r"[\s,;]+", first.strip())[:50])
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -175,36 +182,39 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def archive_keys(path: Path) -> list[str]:
-    """Names of the arrays in an archive of many videos: several of two or three axes and one width; empty for a file of one video."""
-    shapes: dict[str, tuple] = {}
-    try:
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                shapes = {key: file[key].shape for key in file.files}
-        elif path.suffix.lower() in (".h5", ".hdf5"):
-            with h5py.File(path, "r") as file:
-                file.visititems(lambda key, item: shapes.update({key: item.shape}) if isinstance(item, h5py.Dataset) else None)  # fmt: skip
-    except Exception:  # broken: told when it is read
-        return []
-    matrices = {key: shape for key, shape in shapes.items() if len(shape) in (2, 3) and 0 not in shape}
-    widths = Counter(shape[-1] for shape in matrices.values())
-    alike = [key for key, shape in matrices.items() if widths[shape[-1]] == max(widths.values())]
-    return sorted(alike) if len(alike) > 1 else []
-
-
 def _crops_marked(arrays: dict[str, Part], named: Collection[str]) -> dict[str, Part]:
-    """Names whose crops are told in another way, as `NAME__0` and so on; of names that would then be the same, none is changed."""
-    plain = {name: _crop_marked(name) for name in arrays if name.rpartition("/")[2] not in named}
-    if not any(plain[name] != name for name in plain):
-        found = {name: LAST_DIGIT.fullmatch(name) for name in plain}
-        members = defaultdict(set)
-        for match in filter(None, found.values()):
-            members[match[1]].add(int(match[2]))
-        if len(plain) == len(arrays) and all(found.values()) and all(crops in (set(range(5)), set(range(10))) for crops in members.values()):  # fmt: skip
-            plain = {name: f"{match[1]}__{match[2]}" for name, match in found.items() if match}
+    """Names whose crops are told in another way, as `NAME__0` and so on; where two names would then be the same, none is changed."""
+    free = [name for name in arrays if name.rpartition("/")[2] not in named]
+    plain = {name: _crop_marked(name) for name in free}
+    if all(plain[name] == name for name in free):
+        plain = _by_last_number({name: arrays[name] for name in free})
     marked = {plain.get(name, name): part for name, part in arrays.items()}
     return marked if len(marked) == len(arrays) else arrays
+
+
+def _by_last_number(arrays: dict[str, Part]) -> dict[str, str]:
+    """NAME_0 .. NAME_9 of most of the names are crops, if the arrays of a name are of one length, and those of different names are not."""
+    found = {name: match for name in arrays if (match := LAST_NUMBER.fullmatch(name))}
+    members: dict[str, dict[int, str]] = defaultdict(dict)
+    for name, match in found.items():
+        members[match[1]][int(match[2])] = name
+    usual, of_these = (
+        Counter(tuple(sorted(crops)) for crops in members.values()).most_common(1)[0] if members else ((), 0)
+    )
+    if usual not in CROPS or 2 * of_these <= len(members) or len(found) < len(arrays) / 2:
+        return {}
+    lengths = [{_length(arrays[name]) for name in crops.values()} for crops in members.values()]
+    if any(len(of_name) > 1 or None in of_name for of_name in lengths) or len(set.union(*lengths)) == 1:
+        return {}
+    return {name: f"{match[1]}__{match[2]}" for name, match in found.items()}
+
+
+def _length(part: Part) -> int | None:
+    """Rows of a `.npy` file; None where that would mean to read it all."""
+    try:
+        return len(np.load(part.path, mmap_mode="r", allow_pickle=False)) if part.path.suffix == ".npy" else None
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _crop_marked(name: str) -> str:
@@ -234,7 +244,7 @@ def _without_ending(arrays: dict[str, Part], named: Collection[str], found: Foun
 def _by_video(arrays: dict[str, Part], named: Collection[str]) -> dict[str, dict[str, dict[int | None, Part]]]:
     """id -> stream -> number of the crop -> array."""
     videos: dict = defaultdict(lambda: defaultdict(dict))
-    streams = _streams(arrays)
+    streams = _streams([name for name in arrays if name.rpartition("/")[2] not in named])
     for name, part in arrays.items():
         stream, plain = streams.get(name, ("", name))
         crop = None if plain.rpartition("/")[2] in named else CROP.fullmatch(plain)
@@ -245,10 +255,10 @@ def _by_video(arrays: dict[str, Part], named: Collection[str]) -> dict[str, dict
     return videos
 
 
-def _streams(arrays: dict[str, Part]) -> dict[str, tuple[str, str]]:
-    """Stream and name without it, where the names tell of both rgb and flow, or all of the same one; else nothing."""
+def _streams(names: list[str]) -> dict[str, tuple[str, str]]:
+    """Stream and name without it, where most names are of both rgb and flow, or all of the same one; else nothing."""
     found = {}
-    for name in arrays:
+    for name in names:
         *folders, last = name.split("/")
         crop = CROP.fullmatch(last)
         for place, text in [*enumerate(folders), (len(folders), crop[1] if crop else last)]:
@@ -260,5 +270,9 @@ def _streams(arrays: dict[str, Part]) -> dict[str, tuple[str, str]]:
             parts[place] = rest + (last[len(crop[1]) :] if crop and place == len(folders) else "")
             found[name] = match["stream"].lower(), "/".join(filter(None, parts))
             break
-    kinds = Counter(stream for stream, _ in found.values())
-    return found if len(kinds) == 2 or (len(kinds) == 1 and len(found) == len(arrays)) else {}
+    of_name: dict[str, set[str]] = defaultdict(set)
+    for stream, plain in found.values():
+        of_name[plain].add(stream)
+    both = sum(len(streams) == 2 for streams in of_name.values())
+    kinds = {stream for stream, _ in found.values()}
+    return found if 2 * both > len(of_name) or (len(kinds) == 1 and len(found) == len(names) > 1) else {}

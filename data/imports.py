@@ -96,12 +96,13 @@ class _Reading:
         self.files = files
         shapes = [shape_of(next(iter(f.streams.values()))[0]) for f, _ in files]
         self.axes = Axes(shapes, axes)
-        self.shapes = [shape for (f, video), raw in zip(files, shapes) if (shape := self._as_read(f, video, raw))]
+        read = [self._as_read(f, video, raw) for (f, video), raw in zip(files, shapes)]
+        self.shapes = [shape for shape in read if shape]
         rows = [shape[0] for shape in self.shapes]
-        self.segments = len(rows) > 1 and set(rows) == {SEGMENTS}
+        self.segments = len(rows) > 1 and 2 * rows.count(SEGMENTS) > len(rows)
         self.stride = CLIP
         if not self.segments:
-            known = [(shape[0], v.frames) for (_, v), shape in zip(files, self.shapes)] if len(self.shapes) == len(files) else []  # fmt: skip
+            known = [(shape[0], video.frames) for (_, video), shape in zip(files, read) if shape]
             self.stride = stride_of(known, stride)
             note(f"note: a row is taken for {self.stride} frames; --stride says otherwise")
 
@@ -125,6 +126,8 @@ class _Reading:
         Raises:
             UserError: neither clips nor segments fit.
         """
+        if frames is None and self.segments and rows != SEGMENTS:
+            raise UserError(files.path, f"has {rows} rows, most others {SEGMENTS} segments", "give the column 'frames' in --labels, or mend the file")  # fmt: skip
         if frames is None:
             return (0, SEGMENTS) if self.segments else (rows * self.stride, 0)
         if are_clips_of(rows, frames, self.stride):

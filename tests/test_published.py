@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
 from stavad.data.arrays import stride_of
 from stavad.data.store import Store
@@ -40,7 +41,7 @@ def test_the_centre_crop_without_a_number(tmp_path, capsys):
     "form", ["{}__{}.npy", "{}_crop{}.npy", "crop{1}/{0}.npy", "test/crop_{1}/{0}.npy", "{}_{}.npy"]
 )
 def test_crops_by_other_names(tmp_path, capsys, form):
-    crops = RNG.random((len(NAMES), 5, 6, 64), np.float32)
+    crops = [RNG.random((5, 6 + place, 64), np.float32) for place in range(len(NAMES))]
     for name, of_video in zip(NAMES, crops):
         for number, array in enumerate(of_video):
             save(tmp_path / "in" / form.format(name, number), array)
@@ -49,6 +50,128 @@ def test_crops_by_other_names(tmp_path, capsys, form):
     for name, of_video in zip(NAMES, crops):
         id = f"test/{name}" if form.startswith("test") else name
         assert np.array_equal(stored[id], of_video.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_missing_crop_and_a_stray_file_change_nothing_for_the_others(tmp_path, capsys, first):
+    for place, name in enumerate(NAMES):
+        for number in range(first, first + 10):
+            save(tmp_path / f"in/{name}_{number}.npy", RNG.random((6 + place, 64)))
+    (tmp_path / f"in/{NAMES[2]}_7.npy").unlink()
+    save(tmp_path / "in/extra.npy", RNG.random((9, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and set(stored) == set(NAMES) - {NAMES[2]} and f"{NAMES[2]}__7" in said
+    assert all(array.shape[1] == 10 for array in stored.values())
+
+
+def test_numbered_videos_are_no_crops(tmp_path, capsys):
+    """Ten of each class: their lengths differ, as those of crops do not."""
+    for kind in ("normal", "fight"):
+        for number in range(10):
+            save(tmp_path / f"in/{kind}_{number}.npy", RNG.random((5 + number, 64)))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and len(stored) == 20
+
+
+def test_videos_whose_names_hold_a_stream_s(tmp_path, capsys):
+    for name in ("traffic_flow", "led_rgb", "yard", "gate", "door", "hall"):
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and len(stored) == 6
+    for number in range(4):
+        save(tmp_path / f"flow/traffic_flow_{number}.npy", RNG.random((6 + number, 64)))
+    (tmp_path / "in").rename(tmp_path / "before")
+    (tmp_path / "flow").rename(tmp_path / "in")
+    labels = "video,label\n" + "".join(f"traffic_flow_{n},{n % 2}\n" for n in range(4))
+    code, stored, said = imported(tmp_path, capsys, "--preset", "again", labels=labels)
+    assert code == 0 and "2 normal, 2 abnormal" in said
+
+
+def test_what_is_not_taken_for_features_is_named_and_labels_may_name_it(tmp_path, capsys):
+    names = ("gt_cam1", "list_store1", "bus_gt", "cam_30_fps", "yard")
+    for name in names:
+        save(tmp_path / f"in/{name}.npy", RNG.random((6, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == {"yard"} and "not taken for features: bus_gt.npy" in said
+    code, _, said = imported(tmp_path, capsys, labels="video,label\n" + "".join(f"{name},1\n" for name in names))
+    assert code == 0 and "5 abnormal" in said
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+@pytest.mark.parametrize("keys", [("rgb", "flow"), ("features", "boxes"), ("features", "logits"), ("feat", "scores")])
+def test_several_arrays_of_one_video(tmp_path, capsys, suffix, keys):
+    (tmp_path / "in").mkdir()
+    widths = {"boxes": 4, "logits": 400, "scores": 1}
+    for name in NAMES:
+        arrays = {key: RNG.random((6, widths.get(key, 64)), np.float32) for key in keys}
+        if suffix == ".npz":
+            np.savez(tmp_path / f"in/{name}.npz", **arrays)
+        else:
+            with h5py.File(tmp_path / f"in/{name}.h5", "w") as file:
+                for key, array in arrays.items():
+                    file[key] = array
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and set(stored) == set(NAMES)
+    assert {array.shape for array in stored.values()} == {(6, 1, 128 if "flow" in keys else 64)}
+
+
+@pytest.mark.parametrize("below", [("rgb", "flow"), tuple("01234"), ("features", "fps")])
+def test_groups_of_a_data_sets_file(tmp_path, capsys, below):
+    (tmp_path / "in").mkdir()
+    with h5py.File(tmp_path / "in/set.h5", "w") as file:
+        for name in NAMES:
+            for part in below:
+                file[f"{name}.mp4/{part}" if part == "features" else f"{name}/{part}"] = (
+                    RNG.random((6, 64)) if part != "fps" else 25.0
+                )
+    code, _, said = imported(tmp_path, capsys, labels="video,label\n" + "".join(f"{name},1\n" for name in NAMES))
+    assert code == 0 and "4 abnormal" in said
+
+
+def test_a_data_set_in_one_matlab_file(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    scipy.io.savemat(tmp_path / "in/set.mat", {f"v{n}": RNG.random((20, 64)) for n in range(5)})
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and {id.rpartition("/")[2] for id in stored} == {f"v{n}" for n in range(5)}
+
+
+def test_most_files_say_that_rows_are_segments(tmp_path, capsys):
+    for number in range(6):
+        save(tmp_path / f"in/v{number}.npy", RNG.random((32, 64)))
+    save(tmp_path / "in/mean.npy", RNG.random((1, 128)))
+    save(tmp_path / "in/short.npy", RNG.random((31, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and set(stored) == {f"v{n}" for n in range(6)} and "short.npy" in said and "mean.npy" in said
+    assert Store(tmp_path / "work/features/imported").read("v0").frames == 0
+
+
+def test_a_broken_file_does_not_hide_the_stride(tmp_path, capsys):
+    labels = "video,label,frames\n"
+    for number in range(5):
+        save(tmp_path / f"in/v{number}.npy", RNG.random((100, 64)))
+        labels += f"v{number},{number % 2},800\n"
+    save(tmp_path / "in/mean.npy", RNG.random(64))
+    code, stored, said = imported(tmp_path, capsys, labels=labels)
+    assert code == 3 and len(stored) == 5 and "a row is taken for 8 frames" in said
+
+
+def test_the_width_that_all_files_share_goes_before_a_length_that_fits_by_chance(tmp_path, capsys):
+    """16,384 frames in rows of 64 are 256 rows of 1,024 numbers; 1,024 would be clips of 16 frames."""
+    labels = "video,label,frames\n"
+    for number, rows in enumerate((256, 128, 300, 77, 90, 31)):
+        save(tmp_path / f"in/v{number}.npy", RNG.random((rows, 1024)))
+        labels += f"v{number},{number % 2},{64 * rows}\n"
+    code, stored, said = imported(tmp_path, capsys, labels=labels)
+    assert code == 0 and {array.shape[2] for array in stored.values()} == {1024} and "for 64 frames" in said
+
+
+@pytest.mark.parametrize("how", [{"header": "features of fc6"}, {"delimiter": ";"}, {"delimiter": ","}])
+def test_text_as_numpy_writes_it(tmp_path, capsys, how):
+    array = RNG.random((6, 64))
+    (tmp_path / "in").mkdir()
+    np.savetxt(tmp_path / "in/v.txt", array, **how)
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and np.allclose(stored["v"][:, 0], array)
 
 
 def test_axes_of_length_one_that_networks_leave(tmp_path, capsys):
