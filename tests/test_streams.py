@@ -82,6 +82,18 @@ def test_a_zeroed_key_frame_costs_its_group(tmp_path):
     assert shows(frames[:24], range(24)) and shows(frames[-12:], range(36, 48))
 
 
+@pytest.mark.parametrize("decoder", ["auto", "av"])
+def test_a_cut_matroska_file(tmp_path, decoder):
+    """Its header tells no number of frames, but how long it is."""
+    path = write_video(tmp_path / "v.mkv", 80, options={"bf": "0"})
+    assert frames_of(path, decoder)[1].lost == 0
+    content = path.read_bytes()
+    path.write_bytes(content[: 6 * len(content) // 10])
+    frames, source = frames_of(path, decoder)
+    assert shows(frames[:-1], range(len(frames) - 1)) and 20 < len(frames) < 70
+    assert abs(source.lost - (80 - len(frames))) <= 2 and "its end is missing" in source.loss
+
+
 def test_a_header_that_promises_more(tmp_path):
     whole = write_video(tmp_path / "whole.mp4", 40, options={"bf": "0"})
     path = remux(whole, tmp_path / "v.mp4", movflags="faststart")

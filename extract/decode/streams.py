@@ -83,6 +83,14 @@ def rate_of(container, stream) -> float:
     return float(rate or 0)
 
 
+def announced_by(container, stream) -> int:
+    """Frames according to the header, 0 if it does not tell; of a Matroska file with a single stream by its duration, less one for rounding."""
+    if stream.frames or len(container.streams) > 1 or "matroska" not in container.format.name or not container.duration:
+        return stream.frames
+    lasts = (container.duration - max(0, container.start_time or 0)) / av.time_base
+    return max(0, int(lasts * rate_of(container, stream)) - 1)
+
+
 def start_of(container, stream) -> float | None:
     """The time stamp in seconds at which the file begins, as `ffmpeg -ss` counts; None if unknown."""
     if container.start_time is not None:

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stavad.extract.decode.streams import RAW, about, demux, open_container, rate_of, start_of, video_stream
+from stavad.extract.decode.streams import (
+    RAW,
+    about,
+    announced_by,
+    demux,
+    open_container,
+    rate_of,
+    start_of,
+    video_stream,
+)
 from stavad.extract.decode.with_decord import decord
 
 SIGN_OF_LIFE = 5000  # packets
@@ -78,6 +87,8 @@ def _look_through(found: Survey, container, stream, alive: Callable[[], None]) -
         found.doubt = "time stamps missing or repeated"
     elif stream.frames and len(stamps) != stream.frames:
         found.doubt = f"{len(stamps)} packets for {stream.frames} frames"
+    elif len(stamps) < announced_by(container, stream):
+        found.doubt = "it ends before its header says so"
     found.packets = len(stamps)
     start = start_of(container, stream) or 0.0
     found.times.extend(stamp * float(stream.time_base) - start for stamp in sorted(stamps))

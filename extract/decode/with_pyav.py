@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from stavad.extract.decode.source import Source, chunk_of
-from stavad.extract.decode.streams import about, demux, open_container, rate_of, start_of, video_stream
+from stavad.extract.decode.streams import about, announced_by, demux, open_container, rate_of, start_of, video_stream
 
 NO_STAMP = -(2**63)
 HIDDEN = ("vp8", "libvpx")  # codecs with packets that are never shown
@@ -27,7 +27,7 @@ def open_pyav(path: Path, luma: bool = False) -> Source:
     container = open_container(path)
     stream = video_stream(container, path)
     stream.thread_type = "AUTO"
-    ledger = _Ledger()
+    ledger, announced = _Ledger(), announced_by(container, stream)
 
     def frames():
         to_rgb = VideoReformatter()  # one for all frames: making one takes longer than a small frame
@@ -55,10 +55,10 @@ def open_pyav(path: Path, luma: bool = False) -> Source:
             if chunk:
                 yield np.stack(chunk)
             step = 1 / float(stream.average_rate * stream.time_base) if stream.average_rate else 0.0
-            source.lost, source.loss = ledger.loss(stream.frames, stream.codec_context.name, step)
+            source.lost, source.loss = ledger.loss(announced, stream.codec_context.name, step)
 
     of = about(container, stream)
-    source = Source(f"av {av.__version__}", stream.frames, rate_of(container, stream), frames(), stream.index, of)
+    source = Source(f"av {av.__version__}", announced, rate_of(container, stream), frames(), stream.index, of)
     return source
 
 
