@@ -55,8 +55,11 @@ def of_split(work: str, labels: str, settings: TrainSettings) -> np.ndarray:
         stored = store.read(video.id)
         fps = stored.made["fps"]
         clips, event = round(HOUR * fps / CLIP), round(SECONDS * fps / CLIP)
-        first = -(-(video.intervals[0][0] - 1) // CLIP)  # the first clip that is wholly abnormal
-        inside = stored.features[first : first + event]
+        start, end = video.intervals[0]
+        first, last = -(-(start - 1) // CLIP), end // CLIP  # of the clips that are wholly abnormal
+        inside = stored.features[first : min(last, first + event)]
+        if not len(inside):
+            continue
         at = int(rng.integers(clips - event))
         hour = np.resize(normal, (clips, *normal.shape[1:]))
         hour[at : at + len(inside)] = inside

@@ -1,7 +1,7 @@
 """Which arrays of a file are features, and of which video: a file may hold those of one, its streams, or a whole data set."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import h5py
@@ -11,26 +11,55 @@ import scipy.io
 from stavad.data.catalogue import VIDEO_SUFFIXES
 
 STREAMS = ("rgb", "flow")
+FEATURES = ("features", "feature", "feats", "feat")  # what the array of features is called beside others
+CROPS = {
+    tuple(range(first, first + number)) for number in (5, 10) for first in (0, 1)
+}  # as files and arrays number them
 
 
-def arrays_in(path: Path) -> dict[str, str]:
-    """Name -> key of each array, where a file holds several that are features; empty where it holds one, which `arrays.read_array` finds.
+def arrays_in(path: Path, own: str, below: str) -> list[tuple[str, str]]:
+    """Name and key of each array, where a file holds several that are features; empty where it holds one, which `arrays.read_array` finds.
 
-    A name that begins with `_` goes on the file's own, as `_rgb`; another is that of a video. Groups may hold streams (VIDEO/rgb), crops (VIDEO/0), or
-    the features beside what belongs to them (VIDEO/features).
+    Groups may hold streams (VIDEO/rgb becomes VIDEO_rgb), crops (VIDEO/0 becomes VIDEO__0), or the features beside what belongs to them (VIDEO/features).
+
+    Args:
+        own: name of the file's video, if it is of one.
+        below: what stands before the names of videos, if it is of many.
     """
-    matrices = {key: shape for key, shape in _shapes(path).items() if len(shape) in (2, 3) and 0 not in shape}
-    streams = [key for key in matrices if key.rpartition("/")[2].lower() in STREAMS]
-    if len({key.rpartition("/")[2].lower() for key in streams}) == 2:
-        return {f"{key.rpartition('/')[0]}_{key.rpartition('/')[2].lower()}": key for key in sorted(streams)}
+    matrices = {key: shape for key, shape in _shapes(path).items() if len(shape) in (2, 3) and min(shape[0], shape[-1] - 1) > 0}  # fmt: skip
+    streams = [key for key in matrices if _last(key) in STREAMS]
+    if {_last(key) for key in streams} == set(STREAMS):
+        return [(f"{below + _video(_group(key)) if _group(key) else own}_{_last(key)}", key) for key in sorted(streams)]
+    if grouped := [key for key in matrices if _group(key) and _last(key) in FEATURES]:
+        return [(below + _video(_group(key)), key) for key in sorted(grouped)]
+    if any(key.lower() in FEATURES for key in matrices):
+        return []
     widths = Counter(shape[-1] for shape in matrices.values())
     alike = sorted(key for key, shape in matrices.items() if widths[shape[-1]] == max(widths.values()) > 1)
-    below = {key.rpartition("/")[2] for key in alike}
-    if all("/" in key for key in alike) and len(below) == 1:
-        return {_video(key.rpartition("/")[0]): key for key in alike}
-    if all("/" in key for key in alike) and all(name.isdigit() for name in below):
-        return {f"{_video(key.rpartition('/')[0])}__{key.rpartition('/')[2]}": key for key in alike}
-    return {_video(key): key for key in alike}
+    if _are_crops({key: matrices[key] for key in alike}):
+        return [(f"{below}{_video(_group(key))}__{int(_last(key))}", key) for key in alike]
+    if all(_group(key) for key in alike) and len({_last(key) for key in alike}) == 1:
+        return [(below + _video(_group(key)), key) for key in alike]
+    return [(below + _video(key), key) for key in alike]
+
+
+def _are_crops(shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether each group holds the numbers of its crops, all of one shape."""
+    groups: dict[str, dict[str, tuple]] = defaultdict(dict)
+    for key, shape in shapes.items():
+        groups[_group(key)][_last(key)] = shape
+    return bool(groups) and all(
+        group and all(number.isdigit() for number in crops) and tuple(sorted(map(int, crops))) in CROPS and len(set(crops.values())) == 1
+        for group, crops in groups.items()
+    )  # fmt: skip
+
+
+def _group(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _last(key: str) -> str:
+    return key.rpartition("/")[2].lower()
 
 
 def _video(name: str) -> str:

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import scipy.io
 
-from stavad.data.bags import are_clips_of
+from stavad.data.archives import FEATURES
+from stavad.data.bags import CLIP, are_clips_of
 from stavad.data.errors import UserError
 from stavad.data.featurefiles import FeatureFiles, Part
 
@@ -17,8 +18,8 @@ SEGMENTS = 32  # of the features published with Sultani et al., 2018
 WIDTHS = (256, 400, 512, 768, 1024, 1280, 1536, 2048, 4096)  # C of networks in use
 LEAST_WIDTH = 64
 STRIDES = (16, 8, 12, 32, 64, 4, 24, 10, 20, 1, 2, 5, 15, 25, 30)  # in use, the most usual first
+LONGEST_STRIDE = 64  # that is tried where none of these fits
 CROPS = (1, 5, 10)  # in use
-FEATURES = ("features", "feature", "feats", "feat")  # what the array of features is called beside others
 AXES = ("TC", "CT", "TKC", "KTC", "KCT", "CTK", "CKT", "TCK")  # T time, K crops, C dimensions
 
 
@@ -63,6 +64,8 @@ class Axes:
         return "TC"
 
     def _of_three(self, shape, frames) -> str:
+        if shape[2] == 1 and shape[1] >= LEAST_WIDTH and not self._varies(3, 1):
+            return "TCK"  # (T, C, 1), as networks leave it
         likely = []
         for order in ("TKC", "KTC"):
             rows, crops = shape[order.index("T")], shape[order.index("K")]
@@ -91,14 +94,15 @@ def stride_of(rows: Iterable[tuple[int, int | None]], given: int = 0) -> int:
     if given:
         return given
     known = [(count, frames) for count, frames in rows if frames]
-    fits = Counter(
-        {
-            s: sum(are_clips_of(count, frames, s) for count, frames in known)
-            for s in (*STRIDES, *sorted(set(range(1, 65)) - set(STRIDES)))
-        }
-    )
-    best, number = fits.most_common(1)[0] if known else (16, 0)
-    return best if number else 16
+
+    def fitting(stride: int) -> int:
+        return sum(are_clips_of(count, frames, stride) for count, frames in known)
+
+    usual = max(STRIDES, key=fitting)
+    if known and fitting(usual):
+        return usual
+    other = max(range(1, LONGEST_STRIDE + 1), key=fitting)
+    return other if 2 * fitting(other) > len(known) else CLIP
 
 
 def shape_of(part: Part) -> tuple[int, ...]:
@@ -190,7 +194,7 @@ def _numbers(array) -> np.ndarray:
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """Without the axes of length 1 at the end that networks leave, as in (T, C, 1, 1, 1)."""
-    while array.ndim > 2 and array.shape[-1] == 1:
+    """Without the axes of length 1 at the end that networks leave, as in (T, C, 1, 1, 1), down to three."""
+    while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return array

@@ -9,19 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stavad.data.archives import arrays_in
+from stavad.data.archives import STREAMS, arrays_in
+from stavad.data.catalogue import FEATURE_SUFFIXES
 from stavad.data.errors import UserError, few
+from stavad.data.featurenames import CROP, crops_marked, last_of, streams_of, without_ending
 from stavad.data.layouts import LAYOUTS
 from stavad.data.search import RUBBISH
 
-SUFFIXES = (".npy", ".npz", ".txt", ".mat", ".h5", ".hdf5")
-CROP = re.compile(r"(.+)__(\d+)")  # name__0.npy .. name__9.npy
-NAMED_CROP = re.compile(r"(?i)(.+)[-_.]crop[-_]?(\d+)")  # name_crop0.npy
-CROP_FOLDER = re.compile(r"(?i)crops?[-_]?(\d+)")  # crop0/name.npy
-LAST_NUMBER = re.compile(r"(.*[^_])_(\d{1,2})")  # name_0.npy .. name_9.npy, where most videos have them
-CROPS = {tuple(range(first, first + number)) for number in (5, 10) for first in (0, 1)}
-STREAM = re.compile(r"(?i)(?:(?P<before>.*)[-_])?(?P<stream>rgb|flow)(?P<part>test|train)?(?:[-_](?P<after>.*))?")
-ENDING = re.compile(r"(?i)(.+?)(_(?:i3d|c3d|x3d|clip|vit|swin|videoswin|features?))")  # after the video's name
 BESIDE = re.compile(r"(?i)(.+)_(fps|timestamps_ms)")  # what an extractor writes beside features
 NOT_FEATURES = re.compile(
     r"(?i)(gt|label|list|split|readme|requirements)([-_ .].*)?|.*[-_](gt|labels?|list)"
@@ -77,9 +71,8 @@ def find_features(root: Path, named: Collection[str] = (), stream: str = "") -> 
     found = FoundFeatures([])
     arrays, rates = _arrays(root, named, found)
     if not arrays:
-        raise UserError(root, "has no feature file", f"known are {' '.join(SUFFIXES)}")
-    arrays = _crops_marked(arrays, named)
-    videos = _by_video(_without_ending(arrays, named, found), named)
+        raise UserError(root, "has no feature file", f"known are {' '.join(sorted(FEATURE_SUFFIXES))}")
+    videos = _by_video(arrays, named, found)
     if stream and not any(name == stream for streams in videos.values() for name in streams):
         raise UserError("--stream", f"no file of {root} is of {stream}", "leave it out")
     several = len({name for streams in videos.values() for name in streams}) > 1
@@ -126,19 +119,19 @@ def _arrays(root: Path, named: Collection[str], found: FoundFeatures) -> tuple[d
     passed: list[str] = []
     for path in [root] if root.is_file() else _files(root):
         name = (Path(path.name) if path == root else path.relative_to(root)).with_suffix("").as_posix()
-        known = path.stem in named
-        if not known and not _may_be_features(path):
-            passed += [path.name] if path.suffix.lower() in SUFFIXES else []
+        if path.suffix.lower() not in FEATURE_SUFFIXES:
             continue
-        if not known and (rate := BESIDE.fullmatch(name)):
-            if rate[2].lower() == "fps":
-                rates[rate[1]] = path
-            continue
-        inside = arrays_in(path)
-        if any(not own.startswith("_") for own in inside):
-            found.notes.append(f"note: {path} holds {len(inside)} arrays, each taken for a video's")
-        for own, key in inside.items() or [("", "")]:
-            array_name = f"{name}{own}" if not own or own.startswith("_") else own if path == root else f"{name}/{own}"
+        if path.stem not in named:
+            if rate := BESIDE.fullmatch(name):
+                rates |= {rate[1]: path} if rate[2].lower() == "fps" else {}
+                continue
+            if not _may_be_features(path):
+                passed.append(path.name)
+                continue
+        inside = arrays_in(path, name, "" if path == root else f"{name}/")
+        if len(inside) > len(STREAMS):
+            found.notes.append(f"note: {path} holds {len(inside)} arrays, taken for those of videos")
+        for array_name, key in inside or [(name, "")]:
             if array_name in arrays:
                 raise UserError(path, f"is of the same video as {arrays[array_name]}", "keep one of the two")
             arrays[array_name] = Part(path, key)
@@ -156,13 +149,12 @@ def _files(root: Path) -> list[Path]:
 
 
 def _may_be_features(path: Path) -> bool:
-    """Whether a file is of a kind for features, and not known to be something else: a data set's annotation, truth, a text."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES or path.name.startswith(".") or NOT_FEATURES.fullmatch(path.stem):
+    """Whether a file is not known to be something else: a data set's annotation, truth, a text."""
+    if path.name.startswith(".") or NOT_FEATURES.fullmatch(path.stem):
         return False
     if any(path.match(name) for layout in LAYOUTS for name in getattr(layout, "FILES", ())):
         return False
-    return suffix != ".txt" or _starts_with_numbers(path)
+    return path.suffix.lower() != ".txt" or _starts_with_numbers(path)
 
 
 def _starts_with_numbers(path: Path) -> bool:
@@ -182,33 +174,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _crops_marked(arrays: dict[str, Part], named: Collection[str]) -> dict[str, Part]:
-    """Names whose crops are told in another way, as `NAME__0` and so on; where two names would then be the same, none is changed."""
-    free = [name for name in arrays if name.rpartition("/")[2] not in named]
-    plain = {name: _crop_marked(name) for name in free}
-    if all(plain[name] == name for name in free):
-        plain = _by_last_number({name: arrays[name] for name in free})
-    marked = {plain.get(name, name): part for name, part in arrays.items()}
-    return marked if len(marked) == len(arrays) else arrays
-
-
-def _by_last_number(arrays: dict[str, Part]) -> dict[str, str]:
-    """NAME_0 .. NAME_9 of most of the names are crops, if the arrays of a name are of one length, and those of different names are not."""
-    found = {name: match for name in arrays if (match := LAST_NUMBER.fullmatch(name))}
-    members: dict[str, dict[int, str]] = defaultdict(dict)
-    for name, match in found.items():
-        members[match[1]][int(match[2])] = name
-    usual, of_these = (
-        Counter(tuple(sorted(crops)) for crops in members.values()).most_common(1)[0] if members else ((), 0)
-    )
-    if usual not in CROPS or 2 * of_these <= len(members) or len(found) < len(arrays) / 2:
-        return {}
-    lengths = [{_length(arrays[name]) for name in crops.values()} for crops in members.values()]
-    if any(len(of_name) > 1 or None in of_name for of_name in lengths) or len(set.union(*lengths)) == 1:
-        return {}
-    return {name: f"{match[1]}__{match[2]}" for name, match in found.items()}
-
-
 def _length(part: Part) -> int | None:
     """Rows of a `.npy` file; None where that would mean to read it all."""
     try:
@@ -217,62 +182,22 @@ def _length(part: Part) -> int | None:
         return None
 
 
-def _crop_marked(name: str) -> str:
-    *folders, last = name.split("/")
-    if match := NAMED_CROP.fullmatch(last):
-        return "/".join([*folders, f"{match[1]}__{match[2]}"])
-    for place, folder in enumerate(folders):
-        if match := CROP_FOLDER.fullmatch(folder):
-            return "/".join([*folders[:place], *folders[place + 1 :], f"{last}__{match[1]}"])
-    return name
-
-
-def _without_ending(arrays: dict[str, Part], named: Collection[str], found: FoundFeatures) -> dict[str, Part]:
-    """Names without what all of them end in, such as `_i3d`, unless the labels name them with it."""
-    endings: Counter[str] = Counter()
-    for name in arrays:
-        crop = CROP.fullmatch(name)
-        match = ENDING.fullmatch(crop[1] if crop else name)
-        endings[match[2] if match and name.rpartition("/")[2] not in named else ""] += 1
-    ending, number = endings.most_common(1)[0]
-    if not ending or number < len(arrays):
-        return arrays
-    found.notes.append(f"note: the files' names end in {ending}, which is taken off")
-    return {re.sub(re.escape(ending) + r"(__\d+)?$", r"\1", name): part for name, part in arrays.items()}
-
-
-def _by_video(arrays: dict[str, Part], named: Collection[str]) -> dict[str, dict[str, dict[int | None, Part]]]:
+def _by_video(arrays: dict[str, Part], named: Collection[str], found: FoundFeatures) -> dict:
     """id -> stream -> number of the crop -> array."""
+    marked = crops_marked({name: _length(part) for name, part in arrays.items()}, named)
+    ending, plain = without_ending(marked.values(), named)
+    if ending:
+        found.notes.append(f"note: the files' names end in {ending}, which is taken off")
+    streams = streams_of(plain.values(), named)
+    if len({stream for stream, _ in streams.values()}) == 1:
+        found.notes.append(f"note: the names tell of {next(iter(streams.values()))[0]}, which is taken off")
     videos: dict = defaultdict(lambda: defaultdict(dict))
-    streams = _streams([name for name in arrays if name.rpartition("/")[2] not in named])
     for name, part in arrays.items():
-        stream, plain = streams.get(name, ("", name))
-        crop = None if plain.rpartition("/")[2] in named else CROP.fullmatch(plain)
-        id, number = (crop[1], int(crop[2])) if crop else (plain, None)
+        own = plain[marked[name]]
+        stream, video = streams.get(own, ("", own))
+        crop = None if last_of(video) in named else CROP.fullmatch(video)
+        id, number = (crop[1], int(crop[2])) if crop else (video, None)
         before = videos[id][stream].setdefault(number, part)
         if before != part:
             raise UserError(part, f"is of the same video as {before}", "keep one of the two")
     return videos
-
-
-def _streams(names: list[str]) -> dict[str, tuple[str, str]]:
-    """Stream and name without it, where most names are of both rgb and flow, or all of the same one; else nothing."""
-    found = {}
-    for name in names:
-        *folders, last = name.split("/")
-        crop = CROP.fullmatch(last)
-        for place, text in [*enumerate(folders), (len(folders), crop[1] if crop else last)]:
-            match = STREAM.fullmatch(text)
-            if not match or (place == len(folders) and not match["before"]):
-                continue
-            rest = "-".join(filter(None, (match["before"], match["part"], match["after"])))
-            parts = [*folders, last]
-            parts[place] = rest + (last[len(crop[1]) :] if crop and place == len(folders) else "")
-            found[name] = match["stream"].lower(), "/".join(filter(None, parts))
-            break
-    of_name: dict[str, set[str]] = defaultdict(set)
-    for stream, plain in found.values():
-        of_name[plain].add(stream)
-    both = sum(len(streams) == 2 for streams in of_name.values())
-    kinds = {stream for stream, _ in found.values()}
-    return found if 2 * both > len(of_name) or (len(kinds) == 1 and len(found) == len(names) > 1) else {}

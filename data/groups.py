@@ -10,9 +10,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from stavad.data.catalogue import Video
 from stavad.data.errors import few
 
+WORDS = "part|pt|clip|seg|segment|chunk|split|cut|teil"
 PART = re.compile(
-    r"(?i)(.+?(?:[-_ .]+|(?<=\d)))(?:part|pt|clip|seg|segment|chunk|split|cut|teil)[-_ .]*(\d+)(?:of\d+)?"
-)  # cam1_part3
+    rf"(.+?)(?:[-_ .]+|(?<=\d)|(?<=[a-z])(?=[A-Z]))(?i:{WORDS})[-_ .]*(\d+)(?:of\d+)?"
+)  # cam1_part3, LobbyPart3
+MANY = 6  # numbered videos of a class
 DATE = re.compile(r"(?:.*\D)?(?:19|20)\d\d[-_.]?\d\d")  # before a day
 FILM = re.compile(r"(.+)__#.+_label_[A-Z].*")  # of XD-Violence: FILM__#00-01-00_00-02-00_label_A
 NUMBER = re.compile(r"(.*\d[^\d]*?)(?:[-_](\d{1,2})| \((\d{1,2})\))")  # Abuse001_2, cam1 (2)
@@ -41,12 +43,12 @@ def by_name(ids: Iterable[str]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _no_class(parts: dict[str, str], videos: list[Video]) -> dict[str, str]:
-    """`parts` without what is called a recording and holds more than half of the videos of a class: numbered videos of a class, or of one camera."""
-    of_class = {label: [video.id for video in videos if video.label == label] for label in (0, 1)}
-    count = Counter((parts.get(id), label) for label, ids in of_class.items() for id in ids)
-    large = {name for (name, label), number in count.items() if 2 * number > len(of_class[label])}
-    return {id: name for id, name in parts.items() if name not in large}
+def too_wide(parts: Mapping[str, str], videos: list[Video]) -> set[str]:
+    """Names of `by_name` that are none of recordings: those of more than half of a class, and of at least `MANY` of its videos, but no film's."""
+    of_class = Counter(video.label for video in videos)
+    count = Counter((parts[video.id], video.label) for video in videos if video.id in parts)
+    films = {found[1] for id in parts if (found := FILM.fullmatch(id.rpartition("/")[2]))}
+    return {name for (name, label), number in count.items() if number >= MANY and 2 * number > of_class[label]} - films
 
 
 def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
@@ -56,7 +58,9 @@ def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[st
         names: whether `by_name` counts.
         copies: pairs of ids that hold the same.
     """
-    parts = _no_class(by_name(video.id for video in videos), videos) if names else {}
+    parts = by_name(video.id for video in videos) if names else {}
+    wide = too_wide(parts, videos)
+    parts = {id: name for id, name in parts.items() if name not in wide}
     group = {v.id: f"group {v.group}" if v.group else f"recording {parts[v.id]}" if v.id in parts else v.id for v in videos}  # fmt: skip
     for one, other in copies:
         kept, lost = group[one], group[other]
@@ -67,6 +71,8 @@ def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[st
 
 def tell_groups(videos: list[Video], drawn: bool, note: Callable[[str], None]) -> None:
     """How many videos belong together, and for what."""
+    if drawn and (wide := too_wide(by_name(video.id for video in videos), videos)):
+        note(f"note: numbers after {few(sorted(wide))} are not taken for those of parts, as more than half of a class has them; a column 'group' says which belong together")  # fmt: skip
     members = defaultdict(list)
     for video in videos:
         if video.group:

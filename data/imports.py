@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stavad.data.arrays import AXES, SEGMENTS, Axes, read_video, shape_of, stride_of
+from stavad.data.arrays import AXES, SEGMENTS, STRIDES, Axes, read_video, shape_of, stride_of
 from stavad.data.bags import CLIP, are_clips_of, clips_of
 from stavad.data.catalogue import Video, counts, tell_unlabelled
 from stavad.data.errors import UserError
@@ -98,11 +98,11 @@ class _Reading:
         self.axes = Axes(shapes, axes)
         read = [self._as_read(f, video, raw) for (f, video), raw in zip(files, shapes)]
         self.shapes = [shape for shape in read if shape]
-        rows = [shape[0] for shape in self.shapes]
-        self.segments = len(rows) > 1 and 2 * rows.count(SEGMENTS) > len(rows)
+        known = [(shape[0], video.frames) for (_, video), shape in zip(files, read) if shape]
+        segments = sum(rows == SEGMENTS and not _are_clips(rows, frames) for rows, frames in known)
+        self.segments = not stride and len(known) > 1 and 2 * segments > len(known)
         self.stride = CLIP
         if not self.segments:
-            known = [(shape[0], video.frames) for (_, video), shape in zip(files, read) if shape]
             self.stride = stride_of(known, stride)
             note(f"note: a row is taken for {self.stride} frames; --stride says otherwise")
 
@@ -139,6 +139,10 @@ class _Reading:
             f"has {rows} rows; {frames} frames are {clips_of(frames, self.stride)} clips of {self.stride} frames, or {SEGMENTS} segments",
             "correct the column 'frames' of --labels, give --stride, or mend the file",
         )
+
+
+def _are_clips(rows: int, frames: int | None) -> bool:
+    return bool(frames) and any(are_clips_of(rows, frames, stride) for stride in STRIDES[:5])
 
 
 def _fingerprint(name: str, shape: tuple[int, ...]) -> dict:

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         rows = [(reader.line_num + skip, row) for row in reader]
     except csv.Error as error:
         raise UserError(path, f"cannot be read ({error})", FORM) from None
-    columns = [name.strip().lower() for name in reader.fieldnames or () if name and name.strip()]
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+    columns = [name.strip().lower() for name in reader.fieldnames or () if name]
+    if twice := [name for name in COLUMNS if columns.count(name) > 1]:
         raise UserError(path, f"has the column {few(twice)} twice", "keep one of the two")
     for line, row in rows:
         if any(text.strip() for text in row.get(None) or ()):
@@ -111,7 +112,7 @@ def read_text(path: Path) -> str:
 
 
 def _read_row(where: str, row: dict[str, str]) -> Video:
-    label, split = _whole(row["label"]).lower(), row.get("split", "").lower() or None
+    label, split = re.sub(r"(?<=^[01])\.0+$", "", row["label"]).lower(), row.get("split", "").lower() or None
     if not row["video"].strip():
         raise UserError(where, "names no video", "fill the column 'video'")
     if label not in LABELS:
@@ -123,7 +124,9 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
     abnormal = LABELS[label]
     frames = _whole(row.get("frames", ""))
     if frames and not (_is_whole(frames) and int(frames) > 0):
-        raise UserError(where, f"frames {frames!r}", "give the number of the video's frames, or nothing")
+        raise UserError(
+            where, f"frames {frames!r}", "give the number of the video's frames in plain digits, or nothing"
+        )
     start, end = _whole(row.get("start", "")), _whole(row.get("end", ""))
     if (start, end) in NO_INTERVAL:
         start = end = ""
@@ -147,7 +150,7 @@ def _read_row(where: str, row: dict[str, str]) -> Video:
 def _whole(text: str) -> str:
     """33.0, as pandas writes 33 in a column with gaps, is 33; anything else stays as it is, such as 33.000, which may be thousands."""
     whole, _, rest = text.partition(".")
-    return whole if rest and not rest.strip("0") and len(rest) != 3 else text
+    return whole if whole.lstrip("-").isdigit() and rest and not rest.strip("0") and len(rest) != 3 else text
 
 
 def _is_whole(text: str) -> bool:

@@ -19,8 +19,13 @@ RUBBISH = {  # folders that recorders, disk stations, systems and archivers keep
     "@sharesnap", "@__thumb", "lost+found", "lost.dir", "__macosx", "system volume information", "network trash folder",
     "temporary items", "found.000", "thumbnails", "__pycache__", "node_modules",
 }  # fmt: skip
-MASKS = re.compile(r"(?i)(?:^|/)(?:[^/]*_)?(?:gt|masks?|ground[-_ ]?truth)(?:/|$)")  # folders of masks
-TIME = re.compile(r"\d{1,2}[-_.:hT]\d{2}[-_.:m]\d{2}|(?:19|20)\d{6}[-_T]?\d{4,6}")  # in a picture's name
+MASKS = re.compile(r"(?i)(?:^|/)(?:[^/]*_gt|gt|masks?|ground[-_ ]?truth)(?:/|$)")  # folders of masks
+TIME = re.compile(
+    r"(?<!\d)(?:\d{1,2}[-_.:h]\d{2}[-_.:m]\d{2}|(?:19|20)\d{6}[-_T]?\d{4,6})(?!\d)"
+)  # in a picture's name
+COUNTED = re.compile(
+    r"\d{4,}\D+\d+\D*$"
+)  # 00001_0: the number before the last is padded, and counts pictures or seconds
 FEWEST = 2  # pictures of a series
 
 
@@ -214,13 +219,14 @@ def pictures_of(folder: Path) -> list[Path]:
 
 
 def _by_camera(text: str, members: list[str]) -> dict[str, list[str]]:
-    """cam1_0001 .., cam2_0001 .. are two series: the last number runs over the same ones for several of those before it. A time of day is no camera."""
+    """cam1_0001 .., cam2_0001 .. are two series: of few cameras the many pictures have the same numbers. A time of day is no camera, nor a second with decimals."""
     groups = defaultdict(list)
     for name in members:
         groups[pattern(name)[1][:-1]].append(name)
     ranges = sorted((pattern(group[0])[1][-1], pattern(group[-1])[1][-1]) for group in groups.values())
     again = any(after[0] <= before[1] for before, after in pairwise(ranges))
-    if again and all(len(group) >= FEWEST for group in groups.values()) and not TIME.search(members[0]):
+    few_cameras = len(groups) <= min(map(len, groups.values())) and not re.search(r"#\.#\.[a-z]+$", text)
+    if again and few_cameras and not any(TIME.search(name) for name in members[:2]) and not COUNTED.search(members[0]):
         return {f"{text} of {'-'.join(map(str, key))}": group for key, group in groups.items()}
     return {text: members}
 

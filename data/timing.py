@@ -9,6 +9,7 @@ from stavad.data.catalogue import Video
 from stavad.data.errors import UserError, few
 
 HAIR = 1e-6  # seconds by which two times may differ and be the same
+ANEW = 1.0  # seconds back, from which on time stamps have started again
 EVEN = (
     2e-3  # seconds by which time stamps may miss an even rate and still count as even: containers round to milliseconds
 )
@@ -42,7 +43,7 @@ def uneven(times: np.ndarray, fps: float) -> np.ndarray | None:
 def running_on(times: np.ndarray, fps: float) -> np.ndarray:
     """`times` (frames,) of a file whose time stamps start again, as where recordings were joined: each part goes on after the one before it."""
     steps = np.diff(times)
-    again = np.flatnonzero(steps < -HAIR)
+    again = np.flatnonzero(steps < -ANEW)
     if not len(again):
         return times
     usual = 1 / fps if fps > 0 else float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0

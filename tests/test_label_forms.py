@@ -53,6 +53,14 @@ def test_what_would_be_read_wrongly_is_refused_in_one_line(tmp_path, text, probl
     assert "\n" not in str(told.value)
 
 
+def test_what_is_none_of_ours_may_stand_twice_and_labels_may_have_digits(tmp_path):
+    (tmp_path / "labels.csv").write_text("video,label,note,note\na,1.000,x,y\nb,0.00,,\n")
+    assert [video.label for video in read_labels(tmp_path / "labels.csv")] == [1, 0]
+    (tmp_path / "labels.csv").write_text("video,label\na,.0\n")
+    with pytest.raises(UserError, match=r"line 2.*label '\.0'"):
+        read_labels(tmp_path / "labels.csv")
+
+
 @pytest.mark.parametrize("nothing", ["0,0", "-1,-1", "-1.0,-1.0", ","])
 def test_no_interval_however_it_is_written(tmp_path, nothing):
     (tmp_path / "labels.csv").write_text(f"video,label,start,end\na,0,{nothing}\nb,1,{nothing}\n")

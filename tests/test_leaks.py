@@ -30,6 +30,8 @@ QUICK = ["--steps", "20", "--folds", "0", "--head", "fc", "--segments", "8"]
         ("normal/gate-clip0", "fight/gate-clip1"),
         ("cam 7 (1)", "cam 7 (2)"),
         ("a.seg01", "a.seg02"),
+        ("LobbyPart1", "LobbyPart2"),
+        ("cam1part1", "cam1part2"),
         ("walk_part1of2", "walk_part2of2"),
         ("A.Film.1999__#00-01-00_00-02-00_label_A", "A.Film.1999__#00-05-00_00-06-00_label_B4-0-0"),
         ("RGB/v=abcdefghijk__#1_label_A", "RGBTest/v=abcdefghijk__#2_label_B1-0-0"),
@@ -62,6 +64,14 @@ def test_numbered_videos_of_a_class_are_no_recording(form):
     """A name that more than half of a class has in common says nothing of where a video was cut from."""
     videos = [Video(form.format(("walk", "fight")[n % 2], n), None, n % 2) for n in range(40)]
     assert groups_of(videos) == {video.id: video.id for video in videos}
+
+
+def test_in_a_small_set_parts_stay_parts():
+    videos = [Video(f"cam1_part{n}", None, int(n == 3)) for n in (1, 2, 3)] + [
+        Video("yard", None, 0),
+        Video("gate", None, 1),
+    ]
+    assert len({groups_of(videos)[f"cam1_part{n}"] for n in (1, 2, 3)}) == 1
 
 
 def test_neither_draws_nor_folds_tear_a_group_apart():

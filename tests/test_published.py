@@ -128,6 +128,35 @@ def test_groups_of_a_data_sets_file(tmp_path, capsys, below):
     assert code == 0 and "4 abnormal" in said
 
 
+def test_a_matlab_file_of_one_video_with_numbers_beside(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    array = RNG.random((20, 64))
+    scipy.io.savemat(tmp_path / "in/v.mat", {"features": array, "fps": 25.0, "frames": 320.0})
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and np.allclose(stored["v"][:, 0], array)
+
+
+@pytest.mark.parametrize("beside", [("labels", 1), ("boxes", 4)])
+def test_groups_with_other_arrays_beside_the_features(tmp_path, capsys, beside):
+    (tmp_path / "in").mkdir()
+    with h5py.File(tmp_path / "in/set.h5", "w") as file:
+        for name in ("_oSx", *NAMES):
+            file[f"{name}/features"], file[f"{name}/{beside[0]}"] = RNG.random((6, 64)), RNG.random((6, beside[1]))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and {id.rpartition("/")[2] for id in stored} == {"_oSx", *NAMES}
+
+
+def test_numbered_videos_of_a_group_are_no_crops(tmp_path, capsys):
+    """Avenue: training/01 to 16, testing/01 to 21."""
+    (tmp_path / "in").mkdir()
+    with h5py.File(tmp_path / "in/avenue.h5", "w") as file:
+        for part, number in (("training", 16), ("testing", 21)):
+            for video in range(1, number + 1):
+                file[f"{part}/{video:02d}"] = RNG.random((6, 64))
+    code, stored, _ = imported(tmp_path, capsys)
+    assert code == 0 and len(stored) == 37
+
+
 def test_a_data_set_in_one_matlab_file(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     scipy.io.savemat(tmp_path / "in/set.mat", {f"v{n}": RNG.random((20, 64)) for n in range(5)})
@@ -143,6 +172,14 @@ def test_most_files_say_that_rows_are_segments(tmp_path, capsys):
     code, stored, said = imported(tmp_path, capsys)
     assert code == 3 and set(stored) == {f"v{n}" for n in range(6)} and "short.npy" in said and "mean.npy" in said
     assert Store(tmp_path / "work/features/imported").read("v0").frames == 0
+
+
+def test_a_stride_that_is_given_goes_before_segments(tmp_path, capsys):
+    for number, rows in enumerate((32, 32, 32, 30, 40)):
+        save(tmp_path / f"in/v{number}.npy", RNG.random((rows, 64)))
+    code, stored, _ = imported(tmp_path, capsys, "--stride", "8")
+    assert code == 0 and len(stored) == 5
+    assert Store(tmp_path / "work/features/imported").read("v4").frames == 320
 
 
 def test_a_broken_file_does_not_hide_the_stride(tmp_path, capsys):
@@ -214,6 +251,32 @@ def test_two_streams_are_one_video(tmp_path, capsys, form):
     code, stored, said = imported(tmp_path, capsys)
     assert code == 0 and set(stored) == set(NAMES) and "--stream" in said
     assert all(np.array_equal(stored[name][:, 0], np.concatenate(both, 1)) for name, both in arrays.items())
+
+
+@pytest.mark.parametrize("form", ["RGB/{}.npy Flow/{}.npy", "crop0/{}.npy crop1/{}.npy"])
+def test_labels_of_the_videos_leave_folders_of_streams_and_crops_what_they_are(tmp_path, capsys, form):
+    for place, name in enumerate(NAMES):
+        for file in form.format(name, name).split():
+            save(tmp_path / "in" / file, RNG.random((6 + place, 64)))
+            (tmp_path / "in" / file).with_suffix(".json").write_text(
+                "{}"
+            )  # what lies beside is no features, whatever it is called
+    code, _, said = imported(
+        tmp_path, capsys, labels="video,label\n" + "".join(f"{n},{int('Abuse' in n)}\n" for n in NAMES)
+    )
+    assert code == 0 and "2 normal, 2 abnormal" in said
+    shape = Store(tmp_path / "work/features/imported").read(NAMES[0]).features.shape
+    assert shape == ((6, 1, 128) if "RGB" in form else (6, 2, 64))
+
+
+def test_some_videos_without_flow(tmp_path, capsys):
+    for number in range(10):
+        for stream in ("RGB", "Flow")[: 2 if number < 4 else 1]:
+            save(tmp_path / f"in/{stream}/v{number}.npy", RNG.random((6, 64)))
+    code, stored, said = imported(tmp_path, capsys)
+    assert code == 3 and len(stored) == 4 and "v9: has no features of flow" in said
+    code, stored, _ = imported(tmp_path, capsys, "--stream", "rgb", "--preset", "rgb")
+    assert code == 0 and len(Store(tmp_path / "work/features/rgb").ids()) == 10
 
 
 def test_one_of_two_streams(tmp_path, capsys):
@@ -353,6 +416,13 @@ def test_axes_that_cannot_be_told_apart_are_asked_for(tmp_path, capsys):
     assert code == 1 and not stored and "--axes" in said
     code, stored, _ = imported(tmp_path, capsys, "--axes", "KTC")
     assert code == 0 and np.array_equal(stored["v"], array.swapaxes(0, 1))
+
+
+def test_one_row_keeps_its_axis(tmp_path, capsys):
+    for rows in (1, 5, 9):
+        save(tmp_path / f"in/v{rows}.npy", RNG.random((10, 64, rows), np.float32))
+    code, stored, _ = imported(tmp_path, capsys, "--axes", "KCT")
+    assert code == 0 and {id: array.shape for id, array in stored.items()} == {f"v{n}": (n, 10, 64) for n in (1, 5, 9)}
 
 
 def test_segments_by_columns(tmp_path, capsys):

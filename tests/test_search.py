@@ -66,10 +66,16 @@ def test_a_link_to_a_folder_of_videos_takes_none_of_them_away(tmp_path):
     assert ids(tmp_path / "videos") == ["fight/b", "more/c", "normal/2023/a"]
 
 
-@pytest.mark.parametrize("name", ["Test001_gt", "masks", "a_mask", "gt", "ground_truth/a", "GroundTruth"])
+@pytest.mark.parametrize("name", ["Test001_gt", "masks", "gt", "ground_truth/a", "GroundTruth"])
 def test_masks_are_no_video(tmp_path, name):
     touch(tmp_path, *(f"{folder}/{n:03d}.png" for folder in ("a", name) for n in range(3)))
     assert ids(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["man_in_mask", "no_mask/v1", "unmasked"])
+def test_names_that_only_hold_the_word(tmp_path, name):
+    touch(tmp_path, *(f"{name}/{n:03d}.png" for n in range(3)))
+    assert ids(tmp_path) == [name]
 
 
 def test_pictures_beside_a_video_are_told(tmp_path):
@@ -81,7 +87,14 @@ def test_pictures_beside_a_video_are_told(tmp_path):
 
 @pytest.mark.parametrize(
     "form",
-    ["cam_{}_{:04d}.jpg", "cam{}_{:02d}.jpg", "192.168.1.{}_{:04d}.jpg", "{}-{:03d}.jpg", "view{}frame{}.jpg"],
+    [
+        "cam_{}_{:04d}.jpg",
+        "cam{}_{:02d}.jpg",
+        "192.168.1.{}_{:04d}.jpg",
+        "{}-{:03d}.jpg",
+        "view{}frame{}.jpg",
+        "cam{:02d}_01_{:04d}.jpg",
+    ],
 )
 def test_several_cameras_in_a_folder_are_told_apart(tmp_path, form):
     touch(tmp_path, *(f"v/{form.format(camera, n + 3 * camera)}" for camera in (1, 2) for n in range(10)))
@@ -97,6 +110,8 @@ def test_several_cameras_in_a_folder_are_told_apart(tmp_path, form):
         [f"{n:04d}_640x480.jpg" for n in range(9)],
         [f"frame_{n}_of_20.jpg" for n in range(9)],
         [f"scene7_{n}.jpg" for n in range(12)],
+        [f"frame_{n / 25:.2f}.jpg" for n in range(99)],
+        [f"frame_{second:05d}_{n}.jpg" for second in range(4) for n in range(9)],
     ],
 )
 def test_times_and_sizes_in_names_are_no_cameras(tmp_path, names):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stavad.data.catalogue import Video
-from stavad.data.timing import on_frames
+from stavad.data.timing import on_frames, running_on
 from stavad.extract import decode
 from tests.conftest import moving_square, write_video
 from tests.test_decode import frames_of, shows
@@ -92,6 +92,26 @@ def test_a_cut_matroska_file(tmp_path, decoder):
     frames, source = frames_of(path, decoder)
     assert shows(frames[:-1], range(len(frames) - 1)) and 20 < len(frames) < 70
     assert abs(source.lost - (80 - len(frames))) <= 2 and "its end is missing" in source.loss
+
+
+def test_a_last_frame_that_lasts_is_no_loss(tmp_path):
+    """A recording of a screen: nothing changes in its last seconds."""
+    whole = write_video(tmp_path / "whole.mkv", 40, options={"bf": "0"})
+    with av.open(str(whole)) as read, av.open(str(tmp_path / "v.mkv"), "w") as file:
+        stream = file.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(read.streams.video[0]) if packet.size]
+        packets[-1].duration = 80 * packets[0].duration
+        for packet in packets:
+            packet.stream = stream
+            file.mux(packet)
+    frames, source = frames_of(tmp_path / "v.mkv", "av")
+    assert len(frames) == 40 and source.lost == 0
+
+
+def test_time_stamps_that_change_places_are_no_new_recording():
+    times = np.array([0.0, 0.1, 0.3, 0.2, 0.4, 0.6, 0.5, 0.7])
+    assert running_on(times, 10.0) is times
+    assert np.allclose(running_on(np.array([0.0, 0.1, 5.0, 0.0, 0.1]), 10.0), [0.0, 0.1, 5.0, 5.1, 5.2])
 
 
 def test_a_header_that_promises_more(tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from stavad.data.search import pattern, pictures_of
 from stavad.extract.decode.source import Source, Undecodable, chunk_of, first_line
 
-LARGEST = 2**31  # beyond, a number in a name is a time, and counts nothing
+LARGEST = 2**31  # a longer number in a name is a date, and counts nothing
 
 
 def open_images(path: Path) -> Source:
@@ -23,37 +23,37 @@ def open_images(path: Path) -> Source:
         raise Undecodable("its pictures are no series, or several")
     scale = _Scale(files)
     size = next(_pictures(files[0], scale)).shape[1::-1]
-    names = _counters([pattern(file.name)[1] for file in files])
+    numbers = _counted([pattern(file.name)[1] for file in files])
 
     def frames():
-        chunk, shown = [], []
-        for file, number in zip(files, names):
+        chunk, shown = [], 0
+        for file in files:
             for picture in _pictures(file, scale):
                 if picture.shape[1::-1] != size:
                     raise Undecodable(
                         f"{file.name} is {picture.shape[1]}x{picture.shape[0]}, the images before it {size[0]}x{size[1]}"
                     )
-                shown.append(number)
+                shown += 1
                 chunk.append(picture)
                 if len(chunk) == chunk_of(*size):
                     yield np.stack(chunk)
                     chunk = []
         if chunk:
             yield np.stack(chunk)
-        source.numbers = (
-            shown if None not in shown and len(shown) == len(files) else []
-        )  # pages have no numbers of their own
+        source.numbers = numbers if shown == len(files) else []  # pages have no numbers of their own
 
     about = {"width": size[0], "height": size[1], "codec": files[0].suffix.lower()[1:], "recorder": ""}
     source = Source("images", len(files), 0.0, frames(), about=about)
     return source
 
 
-def _counters(names: list[tuple[int, ...]]) -> list[int | None]:
-    """Of the numbers in each picture's name the one that counts: all others are the same everywhere. None where there is no such, as in dates."""
-    places = [place for place, values in enumerate(zip(*names)) if len(set(values)) > 1] or [-1]
-    plain = len(places) == 1 and len({len(numbers) for numbers in names}) == 1
-    return [numbers[places[0]] if plain and numbers[places[0]] < LARGEST else None for numbers in names]
+def _counted(names: list[tuple[int, ...]]) -> list[int]:
+    """Of the numbers in each picture's name the one that counts: all others are the same everywhere. Empty where there is no such, as in dates."""
+    places = [place for place, values in enumerate(zip(*names)) if len(set(values)) > 1]
+    if len(places) != 1 or len({len(numbers) for numbers in names}) > 1:
+        return []
+    found = [numbers[places[0]] for numbers in names]
+    return found if max(found) < LARGEST else []
 
 
 class _Scale:

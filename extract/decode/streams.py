@@ -9,6 +9,7 @@ from stavad.extract.decode.source import Undecodable
 
 PICTURES = ("attached_pic", "still_image", "timed_thumbnails")  # dispositions of what is no video
 LOOKED_THROUGH = 2000  # packets, to tell a single picture from a stream
+SEGMENT, SEARCHED = b"\x18\x53\x80\x67", 4096  # the element that holds all others, and the bytes in which it begins
 FASTEST = 1000  # frames a second; what a file tells beyond is the tick of its clock
 RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "vvc")  # without time stamps: the rate is in the stream itself
 
@@ -77,18 +78,32 @@ def demux(container, streams) -> Iterator:
 def rate_of(container, stream) -> float:
     """Mean frame rate, 0.0 if unknown; of raw streams the one that their parameter sets tell."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    rate = next((rate for rate in rates if rate and rate <= FASTEST), 0)
+    rate = next((rate for rate in rates if rate and rate < FASTEST), 0)
     if container.format.name in RAW and stream.codec_context.framerate:
         rate = stream.codec_context.framerate
     return float(rate or 0)
 
 
-def announced_by(container, stream) -> int:
-    """Frames according to the header, 0 if it does not tell; of a Matroska file with a single stream by its duration, less one for rounding."""
-    if stream.frames or len(container.streams) > 1 or "matroska" not in container.format.name or not container.duration:
+def announced_by(container, stream, path: Path) -> int:
+    """Frames according to the header, 0 if it does not tell; of a Matroska file that was cut off by the duration that its header tells."""
+    if stream.frames or "matroska" not in container.format.name or not container.duration or not _is_cut(path):
         return stream.frames
     lasts = (container.duration - max(0, container.start_time or 0)) / av.time_base
-    return max(0, int(lasts * rate_of(container, stream)) - 1)
+    return round(lasts * rate_of(container, stream))
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a Matroska file ends before its segment does (RFC 8794: an element's ID, then its size, in the first byte of which the highest bit tells its length)."""
+    with open(path, "rb") as file:
+        head = file.read(SEARCHED)
+        end = file.seek(0, 2)
+    at = head.find(SEGMENT) + len(SEGMENT)
+    if at < len(SEGMENT) or at >= len(head) or not head[at]:
+        return False
+    length = 9 - head[at].bit_length()
+    size = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
+    unknown = size == (1 << 7 * length) - 1
+    return not unknown and at + length + size > end
 
 
 def start_of(container, stream) -> float | None:

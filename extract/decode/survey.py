@@ -55,11 +55,11 @@ def survey(path: Path, alive: Callable[[], None]) -> Survey:
         elif stream.codec_context.pix_fmt not in ALIKE:
             found.doubt = f"pixels of {stream.codec_context.pix_fmt}"
         else:
-            _look_through(found, container, stream, alive)
+            _look_through(found, container, stream, path, alive)
         return found
 
 
-def _look_through(found: Survey, container, stream, alive: Callable[[], None]) -> None:
+def _look_through(found: Survey, container, stream, path: Path, alive: Callable[[], None]) -> None:
     size, key = 3 * stream.width * stream.height, None
     stamps: list[int] = []
     for packet in demux(container, stream):
@@ -87,7 +87,7 @@ def _look_through(found: Survey, container, stream, alive: Callable[[], None]) -
         found.doubt = "time stamps missing or repeated"
     elif stream.frames and len(stamps) != stream.frames:
         found.doubt = f"{len(stamps)} packets for {stream.frames} frames"
-    elif len(stamps) < announced_by(container, stream):
+    elif len(stamps) < announced_by(container, stream, path):
         found.doubt = "it ends before its header says so"
     found.packets = len(stamps)
     start = start_of(container, stream) or 0.0

@@ -27,7 +27,7 @@ def open_pyav(path: Path, luma: bool = False) -> Source:
     container = open_container(path)
     stream = video_stream(container, path)
     stream.thread_type = "AUTO"
-    ledger, announced = _Ledger(), announced_by(container, stream)
+    ledger, announced = _Ledger(), announced_by(container, stream, path)
 
     def frames():
         to_rgb = VideoReformatter()  # one for all frames: making one takes longer than a small frame
@@ -58,7 +58,7 @@ def open_pyav(path: Path, luma: bool = False) -> Source:
             source.lost, source.loss = ledger.loss(announced, stream.codec_context.name, step)
 
     of = about(container, stream)
-    source = Source(f"av {av.__version__}", announced, rate_of(container, stream), frames(), stream.index, of)
+    source = Source(f"av {av.__version__}", stream.frames, rate_of(container, stream), frames(), stream.index, of)
     return source
 
 
