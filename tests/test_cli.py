@@ -19,7 +19,7 @@ from stavad.pipeline.cli import GROUPS, main
 from tests import tiny
 from tests.conftest import write_store, write_video
 
-QUICK = ["--steps", "60", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
+QUICK = ["--steps", "60", "--folds", "0", "--learning-rate", "1e-3", "--scale", "whiten", "--segments", "10"]
 
 
 @pytest.fixture
