@@ -58,6 +58,7 @@ def test_train_and_evaluate(work, tmp_path, capsys):
     assert "frame AUC" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_settings_of_a_run_give_the_same_run(work, tmp_path):
     assert main(["train", *work, *QUICK, "--margin", "0.3"]) == 0
     first = (tmp_path / "runs/latest").resolve()
@@ -162,6 +163,7 @@ def test_a_recipe_goes_over_a_file_and_flags_over_the_recipe(work, tmp_path):
     assert trained_with("--settings", best, "--head", "rnn") == ("best", "rnn", "k-max", False)
 
 
+@pytest.mark.slow
 def test_what_was_trained_on_is_not_tested_on(work, tmp_path, capsys):
     assert main(["train", *work, *QUICK]) == 0
     (tmp_path / "all.csv").write_text((tmp_path / "labels.csv").read_text().replace("train", "test"))
@@ -237,6 +239,7 @@ def test_a_layout_that_says_less_than_the_labels_did_takes_nothing_away(tmp_path
     assert read_labels(work.catalogue)[0].label == 0
 
 
+@pytest.mark.slow
 def test_interrupted_before_the_first_video_is_done(tmp_path):
     write_video(tmp_path / "videos/v.mp4", 800)
     command = [sys.executable, "-m", "tests.tiny", "extract", "--videos", str(tmp_path / "videos")]

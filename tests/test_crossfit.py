@@ -72,6 +72,7 @@ def test_looking_changes_nothing_of_a_training():
     assert all(torch.equal(a, b) for a, b in zip(looked.state_dict().values(), plain.state_dict().values()))
 
 
+@pytest.mark.slow
 def test_a_training_that_was_broken_off_goes_on_with_its_folds(gathered, tmp_path):
     def stop(step, loss, terms):
         if step > 40:  # in the second fold
@@ -143,6 +144,7 @@ def test_places_at_an_end_are_told(gathered):
     assert len(notes) == 1 and "video AUC 1.000" in notes[0]
 
 
+@pytest.mark.slow
 def test_intervals_that_do_not_fit_a_training_video_end_nothing(tmp_path):
     """Training needs none; the estimate leaves them out."""
     write_store(tmp_path, videos=24)
@@ -160,6 +162,7 @@ def test_too_few_videos_train_all_the_steps_and_say_so(tmp_path):
     assert run.trained.steps == 30 and not run.trained.unseen
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_cross_fitting_found(tmp_path):
     write_store(tmp_path, videos=24)
     run = train_model(tmp_path, tmp_path / "labels.csv", settings=QUICK, device="cpu", note=lambda line: None)

@@ -228,6 +228,7 @@ def test_where_decord_stops_pyav_starts_over(tmp_path):
     assert 60 <= sum(event.own for event in events[last:] if isinstance(event, Clip)) < 120
 
 
+@pytest.mark.slow
 def test_a_crash_costs_one_video(tmp_path):
     long, short = write_video(tmp_path / "long.mp4", 800), write_video(tmp_path / "short.mp4", 20)
 

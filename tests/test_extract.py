@@ -192,6 +192,7 @@ def test_weights_that_nobody_publishes_name_what_to_do():
         PRESETS["i3d-r50-nonlocal"]().load()
 
 
+@pytest.mark.slow
 def test_weights_of_another_network(tmp_path):
     torch.save(c3d.C3D(classes=3).state_dict(), tmp_path / "c3d.pt")
     with pytest.raises(UserError, match=r"c3d\.pt: does not fit i3d-kinetics"):
@@ -316,7 +317,7 @@ def test_a_video_of_the_same_size_and_time_is_another_if_its_content_is(tmp_path
 
 def test_a_store_of_other_features_is_refused(tmp_path):
     path = write_video(tmp_path / "videos/v.mp4", 20)
-    run = extraction(Store(tmp_path / "store"))
+    run = extraction(Store(tmp_path / "store"), tiny.NAME)
     run.run(find_videos(path.parent))
     run.claims.fingerprint = run.fingerprint | {"weights_sha256": "other"}
     with pytest.raises(UserError, match=r"v\.h5: was made otherwise.*weights_sha256"):

@@ -19,6 +19,7 @@ from tests.conftest import write_store, write_video
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_rooms_are_there_after_the_import_alone():
     code = "import stavad; stavad.train.model; stavad.Store; stavad.evaluate.score; stavad.train_model"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
