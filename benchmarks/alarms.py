@@ -8,13 +8,12 @@ of the test part's normal videos, the mean over the splits and the lowest and hi
 videos, by the hours that they last. Further settings of `pipeline train` may follow, as flags.
 """
 
-import argparse
 import dataclasses
 
 import numpy as np
 
+from benchmarks.splits import asked
 from stavad.data.labels import read_labels
-from stavad.data.settings import add_flags, build
 from stavad.data.work import Work
 from stavad.evaluate.alarm import hours, threshold, threshold_per_hour
 from stavad.evaluate.events import find_events
@@ -31,13 +30,8 @@ AN_HOUR = (30.0, 100.0, 300.0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", required=True)
-    parser.add_argument("--labels", action="append", required=True)
-    add_flags(parser, TrainSettings)
-    flags = vars(parser.parse_args())
-    settings = build(TrainSettings, flags)
-    found = [of_split(flags["work"], csv, settings) for csv in flags["labels"]]
+    work, splits, settings = asked(__doc__)
+    found = [of_split(work, csv, settings) for csv in splits]
     got, per_hour = (np.array([each[part] for each in found]) for part in (0, 1))
     print(f"{len(got)} splits; {'wanted':>10}{'unseen':>26}{'seen':>26}")
     for place, wanted in enumerate(WANTED):

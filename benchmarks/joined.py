@@ -9,15 +9,14 @@ Frame AUC of the event within its hour, the mean over all hours and the lowest, 
 `pipeline train` may follow, as flags.
 """
 
-import argparse
 import dataclasses
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.splits import asked
 from stavad.data.bags import CLIP
 from stavad.data.labels import read_labels
-from stavad.data.settings import add_flags, build
 from stavad.data.store import Stored
 from stavad.data.work import Work
 from stavad.evaluate.score import score_clips
@@ -29,13 +28,8 @@ SECONDS, HOUR = 10, 3600
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", required=True)
-    parser.add_argument("--labels", action="append", required=True)
-    add_flags(parser, TrainSettings)
-    flags = vars(parser.parse_args())
-    settings = build(TrainSettings, flags)
-    found = np.concatenate([of_split(flags["work"], csv, settings) for csv in flags["labels"]])
+    work, splits, settings = asked(__doc__)
+    found = np.concatenate([of_split(work, csv, settings) for csv in splits])
     print(f"{len(found)} hours, an event of {SECONDS} s in each: frame AUC, lowest, highest score in the event")
     for place, name in enumerate(("windows", "whole")):
         aucs, hits = found[:, place, 0], found[:, place, 1]

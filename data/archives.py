@@ -12,9 +12,7 @@ from stavad.data.catalogue import VIDEO_SUFFIXES
 
 STREAMS = ("rgb", "flow")
 FEATURES = ("features", "feature", "feats", "feat")  # what the array of features is called beside others
-CROPS = {
-    tuple(range(first, first + number)) for number in (5, 10) for first in (0, 1)
-}  # as files and arrays number them
+NUMBERINGS = {tuple(range(first, first + number)) for number in (5, 10) for first in (0, 1)}  # of the crops of a video
 
 
 def arrays_in(path: Path, own: str, below: str) -> list[tuple[str, str]]:
@@ -49,7 +47,7 @@ def _are_crops(shapes: dict[str, tuple[int, ...]]) -> bool:
     for key, shape in shapes.items():
         groups[_group(key)][_last(key)] = shape
     return bool(groups) and all(
-        group and all(number.isdigit() for number in crops) and tuple(sorted(map(int, crops))) in CROPS and len(set(crops.values())) == 1
+        group and all(number.isdigit() for number in crops) and tuple(sorted(map(int, crops))) in NUMBERINGS and len(set(crops.values())) == 1
         for group, crops in groups.items()
     )  # fmt: skip
 

@@ -184,7 +184,7 @@ def _length(part: Part) -> int | None:
 
 def _by_video(arrays: dict[str, Part], named: Collection[str], found: FoundFeatures) -> dict:
     """id -> stream -> number of the crop -> array."""
-    marked = crops_marked({name: _length(part) for name, part in arrays.items()}, named)
+    marked = crops_marked(arrays, lambda name: _length(arrays[name]), named)
     ending, plain = without_ending(marked.values(), named)
     if ending:
         found.notes.append(f"note: the files' names end in {ending}, which is taken off")

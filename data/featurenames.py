@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from itertools import chain
 
-from stavad.data.archives import CROPS
+from stavad.data.archives import NUMBERINGS
 
 CROP = re.compile(r"(.+)__(\d+)")  # name__0 .. name__9
 NAMED_CROP = re.compile(r"(?i)(.+)[-_.]crop[-_]?(\d+)")  # name_crop0
@@ -15,16 +15,16 @@ STREAM = re.compile(r"(?i)(?:(?P<before>.*)[-_])?(?P<stream>rgb|flow)(?P<part>te
 ENDING = re.compile(r"(?i)(.+?)(_(?:i3d|c3d|x3d|clip|vit|swin|videoswin|features?))")  # after the video's name
 
 
-def crops_marked(lengths: Mapping[str, int | None], named: Collection[str]) -> dict[str, str]:
+def crops_marked(names: Collection[str], length: Callable[[str], int | None], named: Collection[str]) -> dict[str, str]:
     """Each name -> the same with its crop told as `NAME__0`, in whatever other way it tells it.
 
     Args:
-        lengths: rows of the array of each name, None where they are not known.
+        length: rows of the array of a name, None where they are not known; asked only where it takes them to tell.
         named: last parts of the names in the labels, which are of videos and tell nothing.
     """
-    marked = {name: _crop_marked(name, last_of(name) in named) for name in lengths}
+    marked = {name: _crop_marked(name, last_of(name) in named) for name in names}
     if all(new == name for name, new in marked.items()):
-        marked |= _by_last_number({name: rows for name, rows in lengths.items() if last_of(name) not in named})
+        marked |= _by_last_number([name for name in names if last_of(name) not in named], length)
     return marked
 
 
@@ -42,16 +42,19 @@ def _crop_marked(name: str, is_video: bool) -> str:
     return name
 
 
-def _by_last_number(lengths: Mapping[str, int | None]) -> dict[str, str]:
+def _by_last_number(names: list[str], length: Callable[[str], int | None]) -> dict[str, str]:
     """NAME_0 .. NAME_9 are crops if most of the NAMEs have them, each of one length, and not all of the same: ten videos of a class differ in length."""
-    found = {name: match for name in lengths if (match := LAST_NUMBER.fullmatch(name))}
+    found = {name: match for name in names if (match := LAST_NUMBER.fullmatch(name))}
     numbers, rows = defaultdict(set), defaultdict(set)
-    for name, match in found.items():
+    for match in found.values():
         numbers[match[1]].add(int(match[2]))
-        rows[match[1]].update({lengths[name]} - {None})
-    whole = sum(tuple(sorted(of_video)) in CROPS for of_video in numbers.values())
+    whole = sum(tuple(sorted(of_video)) in NUMBERINGS for of_video in numbers.values())
+    if 2 * whole <= len(numbers) or 2 * len(found) <= len(names):
+        return {}
+    for name, match in found.items():
+        rows[match[1]].update({length(name)} - {None})
     alike = sum(len(of_video) == 1 for of_video in rows.values())
-    if 2 * min(whole, alike) <= len(numbers) or 2 * len(found) <= len(lengths) or len(set(chain(*rows.values()))) < 2:
+    if 2 * alike <= len(numbers) or len(set(chain(*rows.values()))) < 2:
         return {}
     return {name: f"{match[1]}__{int(match[2])}" for name, match in found.items()}
 

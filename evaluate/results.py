@@ -126,8 +126,7 @@ def write_events(timelines: list[Timeline], folder: Path, alarms: bool) -> None:
 
 def _as_labels(one: Timeline) -> Video:
     intervals = tuple((e.start, e.end) for e in one.events) or None
-    counts = "" if one.clock.numbers is None else "pictures"
-    return Video(one.scored.video.id, None, 1 if intervals else None, None, intervals, counts=counts)
+    return Video(one.scored.video.id, None, 1 if intervals else None, None, intervals, counts=one.counts)
 
 
 def timeline_table(found: Scoring) -> str:

@@ -19,6 +19,11 @@ class Timeline:
     clock: Clock
     events: list[Event]  # above the threshold; where there is none, the highest moments
 
+    @property
+    def counts(self) -> str:
+        """What its frame numbers count, as in the column of labels: of pictures with numbers of their own the pictures."""
+        return "" if self.clock.numbers is None else "pictures"
+
 
 def timeline(scored: ScoredVideo, store: Store, threshold: Threshold | None, settings: AlarmSettings) -> Timeline:
     """Scores of a video -> its events, in frames and seconds of the file."""

@@ -106,7 +106,7 @@ def _video(one: Timeline, folder: Path, embed: bool, note: Callable[[str], None]
         "id": scored.video.id,
         "label": scored.video.label,
         "split": scored.video.split or "",
-        "counts": "" if one.clock.numbers is None else "pictures",
+        "counts": one.counts,
         "frames": len(scored.scores),
         "fps": one.clock.fps or scored.fps,
         "scores": _packed(np.round(clips * 65535).astype("<u2")),
