@@ -28,15 +28,22 @@ SOUNDS = ("aac", "mp3", "mp3float", "ac3")  # that MP4 takes
 TICKS = 1000  # of a preview's time stamps, a second
 
 
-def plays(path: Path) -> bool:
-    """Whether browsers play this file."""
+def plays(path: Path, even: bool = True) -> bool:
+    """Whether browsers play this file, and show the frame of a moment that they are asked for.
+
+    Args:
+        even: its frames are equally long. MP4 tells how long a frame lasts by the next one stored; where that is not the next one
+            shown (B-frames) and times are uneven, Chromium shows the frame before or after.
+    """
     codecs = PLAYS.get(path.suffix.lower(), ())
     if not codecs or not path.is_file():
         return False
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            return stream.codec_context.name.removeprefix("lib") in codecs and stream.codec_context.pix_fmt in PIXELS
+            codec = stream.codec_context
+            in_order = even or not codec.has_b_frames
+            return codec.name.removeprefix("lib") in codecs and codec.pix_fmt in PIXELS and in_order
     except (av.FFmpegError, IndexError, OSError):
         return False
 
@@ -86,7 +93,7 @@ class Writer:
 
     def __init__(self, file: IO[bytes], size: tuple[int, int], sound: Path | None = None, crf: int = 28):
         self.container = av.open(file, "w", format="mp4")
-        self.stream = self.container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
+        self.stream = self.container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast", "bf": "0"})
         self.stream.width, self.stream.height = size[0] // 2 * 2, size[1] // 2 * 2
         self.stream.pix_fmt, self.stream.gop_size = "yuv420p", 25
         self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, TICKS)
@@ -170,7 +177,7 @@ def show(id: str, source: str, clock: Clock, peak: int, folder: Path, embed: boo
         return _nothing(f"{path.name} is not where its features were made from it")
     state = stamp_of(path)
     still = folder / "pictures" / fitting(id, f".{short(f'{state} {peak}')}.jpg")
-    shown = path if plays(path) else folder / "previews" / fitting(id, f".{short(state)}.mp4")
+    shown = path if plays(path, clock.times is None) else folder / "previews" / fitting(id, f".{short(state)}.mp4")
     try:
         if shown is not path and not (shown.exists() and still.exists()):
             preview(path, clock, peak, shown, still)
