@@ -19,6 +19,11 @@ from stavad.evaluate import bootstrap
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items):
+    """What takes long comes first, so that no worker is left with it alone at the end."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("xdist_group", "slow")])
+
+
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """Of the bootstrap: tests look at what it resamples, not at the third digit of an interval."""

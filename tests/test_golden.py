@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from stavad.extract.fold import channels_last, fold
-from stavad.extract.presets import PRESETS
+from stavad.extract.fold import NORMS, channels_last, fold
+from stavad.extract.presets import PRESETS, Preset
 from tests import tiny
 from tests.conftest import moving_square
 from tests.reference import seeded
@@ -23,23 +23,43 @@ SHOWN = 16  # numbers kept of each vector, evenly spaced
 pytestmark = pytest.mark.slow
 
 
-@torch.inference_mode()
-def vectors(name: str) -> np.ndarray:
-    """(crops, SHOWN) of the preset's features; of ten crops, the first and the last."""
+def clip_of(name: str) -> tuple[Preset, np.ndarray, torch.Tensor]:
+    """The preset, its numbers of the clip, and the clip as its network is shown it; of ten crops, the first and the last."""
     preset = PRESETS[name]()
     frames, numbers = preset.taken(np.stack([moving_square(number, 160, 120) for number in range(16)]))
     if preset.taken.luma:
-        return numbers[None, np.linspace(0, preset.width - 1, SHOWN).astype(int)].astype(float)
+        return preset, numbers, torch.zeros(1, 0)
     shown = preset.view(torch.from_numpy(frames))
-    features = channels_last(fold(seeded(preset.build())))(shown[[0, -1]] if len(shown) > 1 else shown)
-    features = torch.cat([torch.from_numpy(numbers).expand(len(features), -1), features], 1)
-    return features[:, np.linspace(0, preset.width - 1, SHOWN).astype(int)].double().numpy()
+    assert shown.shape[:3] == (preset.view.crops, 3, len(frames)) and shown.dtype == torch.float32
+    return preset, numbers, shown[[0, -1]] if len(shown) > 1 else shown
+
+
+def of_network(features: torch.Tensor, numbers: np.ndarray) -> np.ndarray:
+    """(crops, SHOWN) of the clip's features."""
+    every = np.concatenate([np.tile(numbers, (len(features), 1)), features.numpy()], 1)
+    return every[:, np.linspace(0, every.shape[1] - 1, SHOWN).astype(int)].astype(float)
+
+
+@torch.inference_mode()
+def vectors(name: str) -> np.ndarray:
+    preset, numbers, shown = clip_of(name)
+    return of_network(channels_last(fold(seeded(preset.build())))(shown), numbers)
 
 
 @pytest.mark.parametrize("name", tiny.PUBLISHED)
-def test_features_are_those_that_were_stored(name):
+@torch.inference_mode()
+def test_features_are_those_that_were_stored_and_folding_changes_nothing(name):
+    preset, numbers, shown = clip_of(name)
+    backbone = seeded(preset.build())
+    norms = [module for module in backbone.modules() if isinstance(module, NORMS)]
+    features = backbone(shown)
+    folded = channels_last(fold(backbone))(shown)
+    assert features.shape == (len(shown), preset.width - len(numbers)) and features.isfinite().all()
+    assert not norms or sum(isinstance(module, NORMS) for module in backbone.modules()) < len(norms) / 2
+    assert torch.dist(folded, features) <= 1e-5 * features.norm()
+
     stored = np.array(json.loads(GOLDEN.read_text())[name])
-    found = vectors(name)
+    found = of_network(folded, numbers)
     assert found.shape == stored.shape and len(np.unique(stored)) > SHOWN / 2
     assert np.linalg.norm(found - stored) < 1e-4 * np.linalg.norm(stored)
 

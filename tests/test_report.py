@@ -85,7 +85,7 @@ def page(tmp_path):
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM:
         pytest.skip("there is no chromium: `apt install chromium`")

@@ -93,7 +93,9 @@ class Writer:
 
     def __init__(self, file: IO[bytes], size: tuple[int, int], sound: Path | None = None, crf: int = 28):
         self.container = av.open(file, "w", format="mp4")
-        self.stream = self.container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast", "bf": "0"})
+        self.stream = self.container.add_stream(
+            "libx264", rate=25, options={"crf": str(crf), "preset": "veryfast", "bf": "0"}
+        )
         self.stream.width, self.stream.height = size[0] // 2 * 2, size[1] // 2 * 2
         self.stream.pix_fmt, self.stream.gop_size = "yuv420p", 25
         self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, TICKS)

@@ -1,6 +1,4 @@
-"""A preset whose network costs nothing, for tests of everything around it: `python -m tests.tiny` is `pipeline` with it."""
-
-import sys
+"""A preset whose network costs nothing, for tests of everything around it."""
 
 import torch
 from torch import nn
@@ -38,8 +36,3 @@ def tiny() -> Preset:
 
 PUBLISHED = list(PRESETS)  # all but this one
 PRESETS[NAME] = tiny
-
-if __name__ == "__main__":
-    from stavad.pipeline.cli import main
-
-    sys.exit(main())
