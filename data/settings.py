@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def setting(
     high: float = math.inf,
     shown: str = "",
     was: tuple[str, ...] = (),
+    names: Callable[[], Iterable[str]] | None = None,
 ):
     """A dataclass field that is also a command-line flag.
 
@@ -26,8 +28,9 @@ def setting(
         low, high: a number below or above is refused.
         shown: what stands for its value in the help; for numbers N by default.
         was: names that it had in earlier versions, under which old files are still read.
+        names: gives those that a shell completes; asked only then, as they may take long to find.
     """
-    known = {"help": help, "choices": choices, "low": low, "high": high, "shown": shown, "was": was}
+    known = {"help": help, "choices": choices, "low": low, "high": high, "shown": shown, "was": was, "names": names}
     return dataclasses.field(default=default, metadata=known)
 
 
@@ -42,7 +45,9 @@ def add_flags(parser: argparse._ActionsContainer, group: type) -> None:
             kind = {"type": type(field.default), "choices": field.metadata["choices"] or None}
             if not kind["choices"]:
                 kind["metavar"] = field.metadata["shown"] or "N"
-        parser.add_argument(flag, help=help, default=argparse.SUPPRESS, **kind)
+        made = parser.add_argument(flag, help=help, default=argparse.SUPPRESS, **kind)
+        if names := field.metadata["names"]:
+            made.completer = lambda names=names, **shell: names()  # type: ignore[attr-defined]  # argcomplete's
 
 
 def build(group: type, *layers: dict):

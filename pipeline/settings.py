@@ -6,6 +6,12 @@ from typing import ClassVar
 from stavad.data.settings import setting
 
 
+def _presets() -> list[str]:
+    from stavad.extract.presets import PRESETS
+
+    return list(PRESETS)
+
+
 @dataclass(frozen=True)
 class WorkSettings:
     TITLE: ClassVar = "common settings"
@@ -20,6 +26,7 @@ class CommonSettings(WorkSettings):
         "",
         "features: backbone, weights and preprocessing (default: i3d-kinetics, or those in the work folder)",
         shown="PRESET",
+        names=_presets,
     )
     labels: str = setting(
         "", "CSV of video,label,split,start,end (default: from the layout of the videos)", shown="FILE"

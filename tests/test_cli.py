@@ -2,11 +2,13 @@
 
 import csv
 import functools
+import io
 import json
 import signal
 import subprocess
 import sys
 
+import argcomplete
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from stavad.data.labels import read_labels
 from stavad.data.settings import read_settings
 from stavad.data.store import Store
 from stavad.data.work import Work
-from stavad.pipeline.cli import GROUPS, main
+from stavad.pipeline.cli import GROUPS, main, parser
 from tests import tiny
 from tests.conftest import write_store, write_video
 
@@ -173,6 +175,14 @@ def test_what_was_trained_on_is_not_tested_on(work, tmp_path, capsys):
     assert main(["evaluate", "--work", str(tmp_path), "--labels", str(tmp_path / "none.csv")]) == 0
     out = capsys.readouterr().out
     assert "1 normal, 1 abnormal scored" in out and "no label for a00" in out
+
+
+def test_a_shell_completes_presets(monkeypatch):
+    line, told = "pipeline extract --preset motion", io.StringIO()
+    for name, value in {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": " ", "COMP_LINE": line, "COMP_POINT": str(len(line))}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    argcomplete.CompletionFinder()(parser(), exit_method=lambda code: None, output_stream=told)
+    assert set(told.getvalue().split()) == {"motion", "motion-lite0"}
 
 
 def test_wrong_flags(work, tmp_path, capsys):
