@@ -1,68 +1,76 @@
 """The presets without a download, and how many live cameras they keep up with.
 
-    python -m benchmarks.embedded [--presets NAME ..]
+    python -m benchmarks.embedded [--before WORKTREE] [--presets NAME ..]
 
 Extraction into a store of rendered videos, decoding included, from the moment the first one is opened: clips of 16 frames a second, how many times
-those of `efficientnet-lite0` in this run, and cameras of 30 frames a second. As many videos as there are cores, so that each has one to decode; at
-two sizes, beside the decoder alone (luma, one process a core).
+those of the first row in this run, and cameras of 30 frames a second. As many videos as there are cores, so that each has one to decode; at
+two sizes, by torch and by ONNX Runtime, beside the decoder alone (luma, one process a core). With --before the first row is `efficientnet-lite0` by the
+code of commit 8fe596e.
 """
 
 import argparse
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
 
-from stavad.data.catalogue import Video
-from stavad.data.store import Store
+from benchmarks.before import module
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import open_video
-from stavad.extract.outcome import Progress
-from stavad.extract.presets import PRESETS
-from stavad.extract.run import Extraction
-from stavad.extract.settings import ExtractSettings
 from stavad.pipeline.street import scene
 
 SIZES = ((320, 240), (1280, 720))
-CLIPS = {"efficientnet-lite0": 12, "motion-lite0": 60, "motion": 600}  # of a video
+CLIPS = {"efficientnet-lite0": 16, "motion-lite0": 100, "motion": 600}  # of a video
+OURS = lambda name: import_module(f"stavad.{name}")  # noqa: E731
 RATE = 30  # frames a second of a camera
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", metavar="WORKTREE", default="", help="of commit 8fe596e")
     parser.add_argument("--presets", nargs="*", default=list(CLIPS), choices=list(CLIPS))
     flags = parser.parse_args()
+    rows = [(name, runtime) for name in flags.presets for runtime in ("torch", "onnxruntime") if name != "motion" or runtime == "torch"]  # fmt: skip
+    if flags.before:
+        rows.insert(0, ("efficientnet-lite0", flags.before))
     cores = torch.get_num_threads()
     print(f"torch {torch.__version__}, {cores} threads")
-    print(f"{'':32}{'clips/s':>10}{'times':>8}{'cameras':>10}")
+    print(f"{'':44}{'clips/s':>10}{'times':>8}{'cameras':>10}")
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             first = 0.0
-            for name in flags.presets:
+            for name, runtime in rows:
                 paths = [rendered(Path(folder), size, 16 * CLIPS[name], number) for number in range(cores)]
-                speed = extraction(name, paths, Path(folder))
+                place = Path(folder, name, Path(runtime).name)
+                speed = extraction(name, paths, place, *((OURS, runtime) if runtime != flags.before else (partial(module, runtime), "torch")))  # fmt: skip
                 first = first or speed
-                print(f"{name:20}{size[0]:>6} x {size[1]:<4}{speed:>9.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
-            speed = decoding(paths)
-            print(f"{'decoder alone':20}{size[0]:>6} x {size[1]:<4}{speed:>9.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
+                shown(name, "8fe596e" if runtime == flags.before else runtime, size, speed, first)
+            shown("decoder alone", "", size, decoding(paths), first)
 
 
-def extraction(name: str, paths: list[Path], folder: Path) -> float:
-    """Clips a second."""
+def shown(name: str, how: str, size: tuple[int, int], speed: float, first: float) -> None:
+    print(f"{name:20}{how:12}{size[0]:>6} x {size[1]:<4}{speed:>8.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
+
+
+def extraction(name: str, paths: list[Path], folder: Path, package: Callable, runtime: str) -> float:
+    """Clips a second, by the modules that `package` gives."""
+    run, store, catalogue = package("extract.run"), package("data.store").Store(folder), package("data.catalogue")
+    settings = package("extract.settings").ExtractSettings(**({"runtime": runtime} if runtime != "torch" else {}))
     begun = []
 
-    class Opened(Progress):
+    class Opened(run.Progress):
         def video(self, *arguments):
             begun.append(time.perf_counter())
 
-    run = Extraction(
-        PRESETS[name](), Store(folder / name), ExtractSettings(), torch.device("cpu"), note=lambda line: None
-    )
-    outcome = run.run([Video(f"{number}", path) for number, path in enumerate(paths)], Opened())
+    made = run.Extraction(package("extract.presets").PRESETS[name](), store, settings, torch.device("cpu"))
+    outcome = made.run([catalogue.Video(f"{number}", path) for number, path in enumerate(paths)], Opened())
     return outcome.clips / (time.perf_counter() - begun[0])
 
 

@@ -97,7 +97,7 @@ def speeds(name: str, precision: str, video: Path, folder: Path, device) -> tupl
     store = Store(folder / f"{name}-{precision}")
     run = Extraction(preset, store, ExtractSettings(precision=precision), device, folder / "weights.pt")
     run.network.trusted = True  # the comparison of bf16 with fp32 is made once per run, and not timed
-    frames = torch.from_numpy(next(to_clips(open_video(video).frames))[0]).to(device)
+    frames = torch.from_numpy(np.stack(next(to_clips(open_video(video).frames))[0])).to(device)
     clips = AT_ONCE if device.type == "cuda" else 1
     shown = torch.cat([preset.view(frames)] * clips)
     network.to(device)

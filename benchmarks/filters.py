@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from stavad.extract.clips import to_clips
@@ -33,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
     videos = parser.parse_args().videos
-    clips = [[torch.from_numpy(clip) for clip, _ in itertools.islice(to_clips(open_video(v).frames), CLIPS)] for v in videos]  # fmt: skip
+    clips = [[torch.from_numpy(np.stack(clip)) for clip, _ in itertools.islice(to_clips(open_video(v).frames), CLIPS)] for v in videos]  # fmt: skip
     print(
         f"{len(videos)} videos of {', '.join(sorted({f'{c[0].shape[2]}x{c[0].shape[1]}' for c in clips}))}, {sum(map(len, clips))} clips; cosine, least (mean)"
     )

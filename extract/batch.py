@@ -1,7 +1,9 @@
 """Clips of many videos -> features, as many at once as suits the device."""
 
+import collections
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from torch import Tensor, nn
 
 from stavad.data.errors import UserError
 from stavad.data.files import cannot_write
-from stavad.extract.fold import channels_last, fold
+from stavad.extract.fold import by_onednn, channels_last, fold
+from stavad.extract.onnx import EQUAL, InOnnxRuntime
 from stavad.extract.preprocess import View
 
 ALIKE = 0.9999  # least cosine of bf16 to fp32 features
@@ -23,8 +26,16 @@ class Network:
     """A backbone on a device.
 
     Args:
-        at_once: inputs of one pass on a GPU; halved, and `note` told, where its memory is too small. A CPU takes one clip after the
-            other: it gains nothing from larger batches, and loses its cache.
+        at_once: inputs of one pass on a GPU; halved, and `note` told, where its memory is too small. On a CPU a pass is of one clip: it gains
+            nothing from larger batches, and loses its cache.
+        runtime: torch, or onnxruntime on a CPU.
+
+    Attributes:
+        side_by_side: each thread of a CPU is given a clip of its own; else all threads share one.
+        library: that computes, and its version.
+
+    Raises:
+        UserError: the runtime is not installed, or not for this device.
     """
 
     def __init__(
@@ -34,19 +45,25 @@ class Network:
         precision: str = "fp32",
         at_once: int = AT_ONCE,
         note: Callable[[str], None] = print,
+        runtime: str = "torch",
     ):
         self.backbone = channels_last(fold(backbone)).to(device)
         self.device, self.precision = device, precision
+        self.side_by_side = device.type == "cpu" and getattr(backbone, "SMALL", False)
         self.at_once, self.note = (at_once if device.type == "cuda" else 1), note
-        self.trusted = precision == "fp32"  # bf16 is compared with it on the first clips
+        self.quick = InOnnxRuntime(self.backbone, device) if runtime == "onnxruntime" else None
+        if self.side_by_side and not self.quick:
+            by_onednn(self.backbone)
+        self.library = self.quick.library if self.quick else f"torch {torch.__version__}"
+        self.trusted = precision == "fp32" and not self.quick  # else compared on the first clips
 
     @torch.inference_mode()
     def __call__(self, clips: Tensor) -> Tensor:
         """Preprocessed clips (B, 3, 16, h, w) -> (B, C) float32.
 
         Raises:
-            UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32; or the
-                GPU's memory is too small for a single input.
+            UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32; ONNX Runtime
+                cannot compute the backbone, or gives other features; or the GPU's memory is too small for a single input.
         """
         if self.device.type == "cpu":
             return self._pass(clips)
@@ -65,15 +82,22 @@ class Network:
         return torch.cat(done)
 
     def _pass(self, clips: Tensor) -> Tensor:
-        clips = clips.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.backbone(clips).float()
+            features = self.quick(clips) if self.quick else self._plain(clips)
         if not self.trusted:
-            alike = torch.cosine_similarity(features, self.backbone(clips).float()).min().item()
-            if not alike > ALIKE:
-                raise UserError("--precision bf16", f"changes the features, cosine {alike:.5f} to fp32", "use fp32")
+            self._require_like(features, self._plain(clips))
             self.trusted = True
         return features
+
+    def _plain(self, clips: Tensor) -> Tensor:
+        return self.backbone(clips.contiguous(memory_format=torch.channels_last_3d)).float()
+
+    def _require_like(self, features: Tensor, plain: Tensor) -> None:
+        if self.quick and not (apart := (torch.dist(features, plain) / plain.norm()).item()) < EQUAL:
+            raise UserError("--runtime onnxruntime", f"gives other features, by {apart:.1e} of their length", "leave it out")  # fmt: skip
+        alike = torch.cosine_similarity(features, plain).min().item()
+        if not alike > ALIKE:
+            raise UserError("--precision bf16", f"changes the features, cosine {alike:.5f} to fp32", "use fp32")
 
 
 class VideoFeatures:
@@ -142,12 +166,53 @@ class Batch:
             return
         features = self.network(torch.cat(self.clips)).cpu().numpy()
         for (owner, numbers), vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
-            owner.add(np.concatenate([numbers, vectors]) if len(numbers) else vectors)
+            owner.add(np.concatenate([numbers, vectors]))
         self.clips, self.owners = [], []
 
+    def close(self) -> None:
+        """Nothing of it goes on."""
 
-def require_precision(precision: str, device: torch.device) -> None:
-    """Raise a UserError for bf16 on a CPU without instructions for it."""
+
+class SideBySide:
+    """In the place of a `Batch`: each thread of a CPU works on a clip of its own, from its frames on, so that none waits for another."""
+
+    def __init__(self, network: Network, view: View):
+        self.network, self.view, self.threads = network, view, torch.get_num_threads()
+        self.pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+        self.at_work: collections.deque[tuple[VideoFeatures, Future]] = collections.deque()
+
+    def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
+        owner.frames += own
+        owner.waiting += 1
+        self.at_work.append((owner, self.pool.submit(self._features, frames, numbers)))
+        if len(self.at_work) > self.threads:
+            self._take()
+
+    def _features(self, frames: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        return np.concatenate([numbers, self.network(self.view(torch.from_numpy(frames))).numpy().ravel()])
+
+    def _take(self) -> None:
+        owner, features = self.at_work.popleft()
+        owner.add(features.result())
+
+    def flush(self) -> None:
+        while self.at_work:
+            self._take()
+
+    def close(self) -> None:
+        self.pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self.threads)  # some libraries keep one number for all threads
+
+
+def collected(network: Network, view: View) -> Batch | SideBySide:
+    """What clips are added to, as suits the network; to be closed."""
+    return SideBySide(network, view) if network.side_by_side else Batch(network, view)
+
+
+def require_precision(precision: str, device: torch.device, runtime: str = "torch") -> None:
+    """Raise a UserError for bf16 on a CPU without instructions for it, or by a runtime that is not asked to compute it."""
+    if precision == "bf16" and runtime != "torch":
+        raise UserError("--precision bf16", f"is torch's alone, not {runtime}'s", "leave one of the two out")
     if precision == "bf16" and not has_bf16(device):
         raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
 

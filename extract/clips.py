@@ -1,6 +1,6 @@
 """Frames to clips of fixed length, in order. No frame is lost: the last clip is filled up, or begins earlier."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +24,15 @@ class Taken:
         """Whether luma alone needs to be decoded."""
         return self.frames == ()
 
-    def __call__(self, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(16, H, W, 3) -> the frames for the network, and numbers (n,) that are features already."""
+    def __call__(self, clip: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """16 frames (H, W, 3) -> those for the network (n, H, W, 3), and numbers (m,) that are features already."""
         numbers = motion_statistics(clip) if self.motion else NOTHING
-        return (clip if self.frames is None else clip[list(self.frames)]), numbers
+        shown = clip if self.frames is None else [clip[t] for t in self.frames]
+        return (np.stack(shown) if len(shown) else np.zeros((0, *clip[0].shape), np.uint8)), numbers
 
 
-def to_clips(chunks: Iterable[np.ndarray], tail: str = "repeat") -> Iterator[tuple[np.ndarray, int]]:
-    """Chunks of frames (any, H, W, 3) -> clips (CLIP, H, W, 3), each with the number of frames that are its own.
+def to_clips(chunks: Iterable[np.ndarray], tail: str = "repeat") -> Iterator[tuple[list[np.ndarray], int]]:
+    """Chunks of frames (any, H, W, 3) -> clips, CLIP frames (H, W, 3), each with the number of frames that are its own.
 
     Args:
         tail: "repeat" fills the last clip with its last frame, as the literature does; "overlap" lets it begin in the clip
@@ -43,8 +44,8 @@ def to_clips(chunks: Iterable[np.ndarray], tail: str = "repeat") -> Iterator[tup
         waiting.extend(chunk)
         while len(waiting) >= CLIP:
             before, waiting = waiting[:CLIP], waiting[CLIP:]
-            yield np.stack(before), CLIP
+            yield before, CLIP
     if waiting:
         own = len(waiting)
         clip = (before + waiting)[-CLIP:] if tail == "overlap" else waiting
-        yield np.stack(clip + [clip[-1]] * (CLIP - len(clip))), own
+        yield clip + [clip[-1]] * (CLIP - len(clip)), own

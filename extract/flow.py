@@ -1,6 +1,7 @@
 """What moves, and how: statistics of the optical flow between frames of a clip, by OpenCV's DIS (Kroeger et al., 2016)."""
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,20 +14,27 @@ ABOVE = (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # pixels a frame, at a short side of
 WIDTH = 42
 
 
-def motion_statistics(clip: np.ndarray) -> np.ndarray:
+def motion_statistics(clip: Sequence[np.ndarray]) -> np.ndarray:
     """The 42 numbers of a clip: 21 of each pair, log(1 + x), their mean and then their maximum over the pairs.
 
     Of the lengths m of the cells' vectors: means of the largest, of blocks that move together, of all, and square roots of the shares above
     `ABOVE`; of the differences to the cells beside: means of the largest and of all. In pixels a frame at a short side of 120.
 
     Args:
-        clip: (16, H, W, 3) RGB or (16, H, W, 1) luma, uint8.
+        clip: 16 frames (H, W, 3) RGB or (H, W, 1) luma, uint8.
 
     Returns:
         (42,) float32.
     """
     pairs = np.log1p([_of_pair(_flow(_small(clip[t]), _small(clip[t + 1]))) for t in PAIRS])
     return np.concatenate([pairs.mean(0), pairs.max(0)]).astype(np.float32)
+
+
+def library() -> str:
+    """OpenCV and its version."""
+    import cv2
+
+    return f"opencv {cv2.__version__}"
 
 
 @functools.cache
@@ -49,10 +57,11 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 def _flow(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(rows, columns, 2): mean flow of each cell, in pixels at half the side."""
+    import cv2
+
     flow = _dis().calc(one, other, None)
     rows, columns = (n // CELL for n in one.shape)
-    cells = flow[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL, 2)
-    return cells.mean((1, 3)) / 2
+    return cv2.resize(flow[: rows * CELL, : columns * CELL], (columns, rows), interpolation=cv2.INTER_AREA) / 2
 
 
 def _of_pair(field: np.ndarray) -> list[float]:
@@ -67,7 +76,7 @@ def _of_pair(field: np.ndarray) -> list[float]:
         *_largest(length, LARGEST),
         *together,
         float(length.mean()),
-        *(float(np.sqrt((length > least).mean())) for least in ABOVE),
+        *np.sqrt((length.ravel() > np.array(ABOVE)[:, None]).mean(1)).tolist(),
         *_largest(steps, LARGEST[:3]),
         float(steps.mean()),
     ]

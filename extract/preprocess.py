@@ -47,8 +47,22 @@ class View:
     def __call__(self, frames: Tensor) -> Tensor:
         """One clip (T, H, W, 3) uint8 RGB at native size -> (crops, 3, T, h, w) float32, on the device it is on."""
         together = max(1, PIXELS // (frames.shape[1] * frames.shape[2]))
-        x = torch.cat([self._resized(part) for part in frames.split(together)])
-        x = (x - _constant(self.mean, x.device)) / _constant(self.std, x.device)
+        return self.finished(torch.cat([self.resized(self.planes(part)) for part in frames.split(together)]))
+
+    def planes(self, frames: Tensor) -> Tensor:
+        """(t, H, W, 3) uint8 -> (t, 3, H, W) float32, 0 to 255."""
+        x = frames.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)  # colours last are slow
+        return x.flip(1) if self.colour == "BGR" else x
+
+    def resized(self, planes: Tensor) -> Tensor:
+        """(t, 3, H, W) -> (t, 3, h', w'), before the crop."""
+        size = self.size(*planes.shape[2:])
+        x = interpolate(planes, size, mode="bilinear", align_corners=False, antialias=self.antialias)
+        return x.round() if self.rounded else x
+
+    def finished(self, x: Tensor) -> Tensor:
+        """(T, 3, h', w'), which is changed -> (crops, 3, T, h, w)."""
+        x = x.sub_(_constant(self.mean, x.device)).div_(_constant(self.std, x.device))
         sides = (x, x.flip(-1)) if self.ten_crop else (x,)
         crops = [
             side[..., top : top + height, left : left + width]
@@ -56,14 +70,6 @@ class View:
             for top, left, height, width in self.boxes(*x.shape[2:])
         ]
         return torch.stack(crops).transpose(1, 2)
-
-    def _resized(self, frames: Tensor) -> Tensor:
-        """(t, H, W, 3) uint8 -> (t, 3, h', w') float32, 0 to 255, before the crop."""
-        x = frames.permute(0, 3, 1, 2).float()
-        if self.colour == "BGR":
-            x = x.flip(1)
-        x = interpolate(x, self.size(*x.shape[2:]), mode="bilinear", align_corners=False, antialias=self.antialias)
-        return x.round() if self.rounded else x
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize; of the long side, the fraction of a pixel is cut off, as torchvision does."""

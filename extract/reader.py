@@ -225,7 +225,7 @@ def _decode(connection: Connection, path: Path, index: int, how: _How) -> None:
     count = 0
     for clip, own in to_clips(source.frames, how.tail):
         frames, numbers = how.taken(clip)
-        _send(connection, Clip(index, np.ascontiguousarray(frames), numbers, own))
+        _send(connection, Clip(index, frames, numbers, own))
         count += 1
     if not count:
         raise Undecodable("no frame of it can be decoded")

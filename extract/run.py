@@ -10,7 +10,8 @@ from stavad.data.catalogue import Video
 from stavad.data.files import BadName
 from stavad.data.identity import size_of
 from stavad.data.store import Store
-from stavad.extract.batch import Batch, Network, VideoFeatures, require_precision
+from stavad.extract import flow
+from stavad.extract.batch import Network, VideoFeatures, collected, require_precision
 from stavad.extract.claims import Claims
 from stavad.extract.outcome import Outcome, Progress
 from stavad.extract.presets import Preset
@@ -44,10 +45,10 @@ class Extraction:
     ):
         self.preset, self.store, self.settings = preset, store, settings
         device, here = torch.device(device), "fp32" if settings.ray else settings.precision  # nodes try their own
-        require_precision(here, device)  # before weights are fetched
+        require_precision(here, device, settings.runtime)  # before weights are fetched
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
-        self.network = Network(backbone, device, here, settings.at_once, note)
+        self.network = Network(backbone, device, here, settings.at_once, note, settings.runtime)
         self.claims = Claims(store, self.fingerprint, settings)
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:
@@ -73,7 +74,7 @@ class Extraction:
 
     def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> list[Video]:
         """One pass over `todo`. Returns those that another run is at work on."""
-        batch = Batch(self.network, self.preset.view)
+        batch = collected(self.network, self.preset.view)
         busy: list[Video] = []
         begun: dict[int, tuple[Begin, VideoFeatures]] = {}
         read: dict[int, End] = {}
@@ -81,7 +82,7 @@ class Extraction:
         events = read_clips(
             claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail, self.preset.taken, self._processes(len(todo))
         )  # fmt: skip
-        with closing(events):
+        with closing(events), closing(batch):
             for event in events:
                 video = todo[event.index]
                 match event:
@@ -118,6 +119,7 @@ class Extraction:
                     self.fingerprint,
                     end.clock,
                     decoder=begin.decoder,
+                    libraries=self._libraries(),
                     frames_announced=begin.announced,
                     frames_lost=end.lost,
                     fps=begin.fps,
@@ -137,6 +139,10 @@ class Extraction:
             outcome.clips += features.clips
             outcome.frames += features.frames
             progress.end(video, features.frames)
+
+    def _libraries(self) -> str:
+        """That computed the features: their last bits depend on them."""
+        return ", ".join([self.network.library, *([flow.library()] if self.preset.taken.motion else [])])
 
     def _give_up(self, video: Video, reason: str, lasting: bool, outcome: Outcome, progress: Progress) -> None:
         outcome.failed[video.id] = reason

@@ -16,6 +16,7 @@ class DecodeSettings:
         60.0, "seconds without a decoded clip after which a video is given up", low=1.0, shown="SECONDS"
     )
     at_once: int = setting(32, "clips, times their crops, that a GPU works on at once; halved where its memory is too small", low=1)  # fmt: skip
+    runtime: str = setting("torch", "what computes the backbone; onnxruntime, an extra, is faster on a CPU", ("torch", "onnxruntime"))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The clip features of one video, without store, locks and quarantine list."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from stavad.data.errors import UserError
-from stavad.extract.batch import Batch, Network, VideoFeatures
+from stavad.extract.batch import Network, VideoFeatures, collected
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 from stavad.extract.device import choose_device
@@ -59,15 +60,15 @@ class ClipFeatureExtractor:
             raise UserError(path, str(error), "give a video that can be played") from None
 
     def _features(self, path: Path, decoder: str) -> ClipFeatures:
-        source, collected = open_video(path, decoder, luma=self.preset.taken.luma), VideoFeatures()
-        batch = Batch(self.network, self.preset.view)
-        for clip, own in to_clips(source.frames, self.preset.tail):
-            batch.add(*self.preset.taken(clip), own, collected)
-        batch.flush()
-        if not collected.clips:
+        source, found = open_video(path, decoder, luma=self.preset.taken.luma), VideoFeatures()
+        with closing(collected(self.network, self.preset.view)) as batch:
+            for clip, own in to_clips(source.frames, self.preset.tail):
+                batch.add(*self.preset.taken(clip), own, found)
+            batch.flush()
+        if not found.clips:
             raise Undecodable("no frame of it can be decoded")
-        features = collected.array(self.preset.view.crops)
-        return ClipFeatures(features, collected.frames, source.fps, source.decoder, self.fingerprint)
+        features = found.array(self.preset.view.crops)
+        return ClipFeatures(features, found.frames, source.fps, source.decoder, self.fingerprint)
 
 
 def clip_features(

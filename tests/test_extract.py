@@ -245,7 +245,7 @@ def test_features_are_those_of_the_clips_and_a_second_run_does_nothing(tmp_path)
     stored = store.read("long")
     assert stored.features.shape == (3, 1, 368) and stored.frames == 36
     clips = to_clips(open_video(tmp_path / "videos/long.mp4").frames, "overlap")
-    expected = [run.network(run.preset.view(torch.from_numpy(frames))) for frames, _ in clips]
+    expected = [run.network(run.preset.view(torch.from_numpy(np.stack(frames)))) for frames, _ in clips]
     np.testing.assert_allclose(stored.features[:, 0], torch.cat(expected).numpy(), rtol=1e-4, atol=1e-4)
     again = run.run(videos)
     assert again.done == [] and sorted(again.present) == ["deep/short", "long"]

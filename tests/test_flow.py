@@ -7,6 +7,7 @@ import sys
 import av
 import numpy as np
 import pytest
+import torch
 
 import stavad
 from stavad.extract.flow import ABOVE, WIDTH, motion_statistics
@@ -57,6 +58,18 @@ def test_the_same_numbers_for_any_number_of_threads_and_without_instruction_sets
         said.append(np.frombuffer(bytes.fromhex(done.stdout.strip()), np.float32))
     assert np.array_equal(said[0], said[1])
     np.testing.assert_allclose(said[2], said[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_same_features_for_any_number_of_threads(tmp_path):
+    path, threads = write_video(tmp_path / "v.mp4", 70), torch.get_num_threads()
+    found = []
+    for number in (1, 3):
+        torch.set_num_threads(number)
+        found.append(stavad.clip_features(path, "motion-lite0").features)
+        assert torch.get_num_threads() == number
+    torch.set_num_threads(threads)
+    assert len(found[0]) == 5 and np.array_equal(*found)
 
 
 @pytest.mark.slow

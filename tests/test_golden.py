@@ -30,7 +30,11 @@ def clip_of(name: str) -> tuple[Preset, np.ndarray, torch.Tensor]:
     if preset.taken.luma:
         return preset, numbers, torch.zeros(1, 0)
     shown = preset.view(torch.from_numpy(frames))
-    assert shown.shape[:3] == (preset.view.crops, 3, len(frames)) and shown.dtype == torch.float32
+    assert (
+        shown.shape[:2] == (preset.view.crops, 3)
+        and shown.shape[2] in (3, len(frames))
+        and shown.dtype == torch.float32
+    )
     return preset, numbers, shown[[0, -1]] if len(shown) > 1 else shown
 
 

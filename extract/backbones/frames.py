@@ -3,12 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from stavad.extract.preprocess import View
+
 GAP = 4  # frames between the two whose difference shows motion
 STAGES = {"seen": (4,), "moving": (1, 2, 3, 4)}  # of the network, whose activations are the features
 
 
 class OfFrames(nn.Module):
     """An image network, and the strongest activation of each channel after some of its blocks: what matters is small in a surveillance picture."""
+
+    SMALL = True  # a CPU's threads gain more from a clip each than from sharing one
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -44,15 +48,24 @@ class AppearanceAndMotion(OfFrames):
 
 
 class FrameAndDifferences(OfFrames):
-    """(B, 3, 5, H, W), frames `FRAMES` of a clip -> (B, C): the same of one frame and of two differences alone.
+    """(B, 3, 3, H, W), a frame and two doubled differences of frames GAP apart -> (B, C): the same of these alone.
 
     Scaled by `WEIGHT`, so that flow statistics beside it have the same part in the variance of all.
     """
 
-    FRAMES = (2, 6, 8, 9, 13)
+    FRAMES = (2, 6, 8, 9, 13)  # of a clip, that are needed: the middle one, and the ends of the two differences
     WEIGHT = 0.0113
 
-    def forward(self, frames: Tensor) -> Tensor:
-        moving = 2 * (frames[:, :, [1, 4]] - frames[:, :, [0, 3]])
-        seen = self._features(frames[:, :, 2:3], STAGES["seen"])
-        return self.WEIGHT * torch.cat([seen, self._features(moving, STAGES["moving"])], 1)
+    def forward(self, pictures: Tensor) -> Tensor:
+        seen, moving = pictures[:, :, :1], pictures[:, :, 1:]
+        return self.WEIGHT * torch.cat([self._features(seen, STAGES["seen"]), self._features(moving, STAGES["moving"])], 1)  # fmt: skip
+
+
+class FrameAndDifferencesView(View):
+    """Frames `FrameAndDifferences.FRAMES` (5, H, W, 3) -> what that network is shown, (1, 3, 3, h, w)."""
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        mean = torch.tensor(self.mean, device=frames.device).view(1, 3, 1, 1)  # of which a difference has none
+        ends = ((1, 0), (4, 3))
+        moving = (2 * (self.planes(frames[[late]]) - self.planes(frames[[early]])) + mean for late, early in ends)
+        return self.finished(torch.cat([self.resized(x) for x in (self.planes(frames[[2]]), *moving)]))

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from stavad.extract import flow
-from stavad.extract.backbones.frames import FrameAndDifferences
+from stavad.extract.backbones.frames import FrameAndDifferences, FrameAndDifferencesView
 from stavad.extract.clips import Taken
 from stavad.extract.preprocess import IMAGENET, View
 from stavad.extract.presets import Preset
@@ -34,7 +34,7 @@ def _motion_lite0() -> Preset:
         _build,
         f"{STATISTICS}; strongest activations of efficientnet-lite0, blocks 4 (one frame) and 1-4 (two differences)",
         flow.WIDTH + 368,
-        View(**IMAGENET, resize=256, antialias=True),
+        FrameAndDifferencesView(**IMAGENET, resize=256, antialias=True),
         LITE0,
         tail="overlap",
         rename=by_order,
