@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.recipes import FRAMES, crossed, of_frames
+from stavad.data.files import written
 from stavad.data.groups import draw
 from stavad.data.work import Work
 from stavad.evaluate.counted import Counted
@@ -88,7 +89,8 @@ def trained(training) -> dict:
         "held out": dict(zip(FRAMES, of_frames(held, stored)[at])) | {"video_auc": held.held_out[at], "planted": held.planted[at]},
         "test part": {name: METRICS[name][1](scored) for name in TESTED},
     }  # fmt: skip
-    kept.write_text(json.dumps(found, default=float))
+    with written(kept) as file:
+        json.dump(found, file, default=float)
     return found
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.presets import PRESETS
+from stavad.data.files import written
 from stavad.data.layouts import read_catalogue
 from stavad.data.store import Store
 from stavad.evaluate.counted import Counted
@@ -154,7 +155,8 @@ def measured(one) -> list[list[float]]:
         stored = {v.id: (train if v.split == "train" else other)[v.id] for v in split}
         scored = Counted(tested(sampled, stored, settings, ScoringSettings(), torch.device("cpu")))
         found.append([auc(scored), auc_abnormal(scored)])
-    kept.write_text(json.dumps(found))
+    with written(kept) as file:
+        json.dump(found, file)
     return found
 
 

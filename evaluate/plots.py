@@ -40,6 +40,28 @@ def plot_roc(scored: list[ScoredVideo], path: Path) -> None:
     _save(figure, path)
 
 
+LEARNING = {
+    "video_auc_trained_on": "video AUC, videos trained on",
+    "video_auc_held_out": "video AUC, videos held out",
+    "planted": "planted events, held out",
+    "planted_normal": "planted normal ones",
+}
+
+
+def plot_learning(curves: dict, kept: int, path: Path) -> None:
+    """What cross-fitting found after each number of steps that it looked at, and the number that was kept."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.0), layout="constrained")
+    for (name, title), style in zip(LEARNING.items(), ("--", "-", "-", ":")):
+        values = [np.nan if value is None else value for value in curves[name]]
+        axes.plot(curves["steps"], values, style, marker="o", markersize=3, label=title)
+    axes.axvline(kept, color="grey", linewidth=0.8, label=f"{kept} steps kept")
+    axes.set(xscale="log", xlabel="training steps", ylabel="AUC", ylim=(None, 1.01))
+    axes.set_xticks(curves["steps"], curves["steps"], minor=False)
+    axes.minorticks_off()
+    figure.legend(loc="outside right center", frameon=False)
+    _save(figure, path)
+
+
 def plot_reproduction(
     title: str, aucs: dict[str, np.ndarray], oracle: np.ndarray, paper: dict[str, float], path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from stavad.evaluate.annotate import annotate
 from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.page import Content, write_page
 from stavad.evaluate.page.media import address
-from stavad.evaluate.plots import plot_curve, plot_roc
+from stavad.evaluate.plots import plot_curve, plot_learning, plot_roc
 from stavad.evaluate.run import Evaluation
 from stavad.evaluate.score import ScoredVideo
 from stavad.evaluate.scoring import Scoring
@@ -39,6 +39,10 @@ def write_evaluation(found: Evaluation, settings: EvaluateSettings, note: Callab
         if found.metrics["auc"]["value"] is not None:
             plot_roc(scored, folder / "roc.png")
             pictures.append(_picture(folder / "roc.png", folder, settings.embed, "ROC over frames"))
+        if (kept := folder / "crossfit.json").exists():
+            learnt = json.loads(kept.read_text(encoding="utf-8"))
+            plot_learning(learnt["curves"], learnt["steps"], folder / "learning.png")
+            pictures.append(_picture(folder / "learning.png", folder, settings.embed, "What training learnt, by cross-fitting"))  # fmt: skip
     alarm, trained = found.extra["alarm"], found.trained
     content = Content(
         title=f"Run {folder.name}",

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from stavad.data.errors import UserError
 from stavad.data.files import cannot_write
 from stavad.extract.fold import by_onednn, channels_last, fold
-from stavad.extract.onnx import EQUAL, InOnnxRuntime
+from stavad.extract.onnx import InOnnxRuntime
 from stavad.extract.preprocess import View
 
 ALIKE = 0.9999  # least cosine of bf16 to fp32 features
 AT_ONCE = 32  # inputs, clips times crops, that a GPU works on at once
+IN_FLIGHT = 2**28  # bytes of frames whose clips threads are at work on, or one clip
 IN_MEMORY = 2**26  # bytes of a video's features; the others wait on the disk
 
 
@@ -31,7 +32,7 @@ class Network:
         runtime: torch, or onnxruntime on a CPU.
 
     Attributes:
-        side_by_side: each thread of a CPU is given a clip of its own; else all threads share one.
+        threads: of a CPU that work on a clip each; 0: all share one.
         library: that computes, and its version.
 
     Raises:
@@ -49,24 +50,25 @@ class Network:
     ):
         self.backbone = channels_last(fold(backbone)).to(device)
         self.device, self.precision = device, precision
-        self.side_by_side = device.type == "cpu" and getattr(backbone, "SMALL", False)
+        alone = device.type == "cpu" and getattr(backbone, "CLIP_A_THREAD", False)
+        self.threads = torch.get_num_threads() if alone else 0
         self.at_once, self.note = (at_once if device.type == "cuda" else 1), note
         self.quick = InOnnxRuntime(self.backbone, device) if runtime == "onnxruntime" else None
-        if self.side_by_side and not self.quick:
-            by_onednn(self.backbone)
         self.library = self.quick.library if self.quick else f"torch {torch.__version__}"
-        self.trusted = precision == "fp32" and not self.quick  # else compared on the first clips
+        if self.threads and not self.quick and precision == "fp32":
+            by_onednn(self.backbone)
+        self.trusted = precision == "fp32"  # bf16 is compared with it on the first clips
 
     @torch.inference_mode()
     def __call__(self, clips: Tensor) -> Tensor:
-        """Preprocessed clips (B, 3, 16, h, w) -> (B, C) float32.
+        """Preprocessed clips (B, 3, T, h, w) -> (B, C) float32.
 
         Raises:
             UserError: bf16 was asked for, and turns these features by a cosine of less than `ALIKE` from those of fp32; ONNX Runtime
                 cannot compute the backbone, or gives other features; or the GPU's memory is too small for a single input.
         """
         if self.device.type == "cpu":
-            return self._pass(clips)
+            return self.quick(clips) if self.quick else self._pass(clips)
         done: list[Tensor] = []
         while (begin := sum(map(len, done))) < len(clips):
             try:
@@ -82,22 +84,15 @@ class Network:
         return torch.cat(done)
 
     def _pass(self, clips: Tensor) -> Tensor:
+        clips = clips.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.quick(clips) if self.quick else self._plain(clips)
+            features = self.backbone(clips).float()
         if not self.trusted:
-            self._require_like(features, self._plain(clips))
+            alike = torch.cosine_similarity(features, self.backbone(clips).float()).min().item()
+            if not alike > ALIKE:
+                raise UserError("--precision bf16", f"changes the features, cosine {alike:.5f} to fp32", "use fp32")
             self.trusted = True
         return features
-
-    def _plain(self, clips: Tensor) -> Tensor:
-        return self.backbone(clips.contiguous(memory_format=torch.channels_last_3d)).float()
-
-    def _require_like(self, features: Tensor, plain: Tensor) -> None:
-        if self.quick and not (apart := (torch.dist(features, plain) / plain.norm()).item()) < EQUAL:
-            raise UserError("--runtime onnxruntime", f"gives other features, by {apart:.1e} of their length", "leave it out")  # fmt: skip
-        alike = torch.cosine_similarity(features, plain).min().item()
-        if not alike > ALIKE:
-            raise UserError("--precision bf16", f"changes the features, cosine {alike:.5f} to fp32", "use fp32")
 
 
 class VideoFeatures:
@@ -170,49 +165,55 @@ class Batch:
         self.clips, self.owners = [], []
 
     def close(self) -> None:
-        """Nothing of it goes on."""
+        """There is nothing to end."""
 
 
-class SideBySide:
+class ClipAThread:
     """In the place of a `Batch`: each thread of a CPU works on a clip of its own, from its frames on, so that none waits for another."""
 
     def __init__(self, network: Network, view: View):
-        self.network, self.view, self.threads = network, view, torch.get_num_threads()
-        self.pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
-        self.at_work: collections.deque[tuple[VideoFeatures, Future]] = collections.deque()
+        self.network, self.view = network, view
+        self.pool = ThreadPoolExecutor(network.threads, initializer=torch.set_num_threads, initargs=(1,))
+        self.at_work: collections.deque[tuple[VideoFeatures, Future, int]] = collections.deque()
 
     def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
+        """As that of a `Batch`."""
         owner.frames += own
         owner.waiting += 1
-        self.at_work.append((owner, self.pool.submit(self._features, frames, numbers)))
-        if len(self.at_work) > self.threads:
+        self.at_work.append((owner, self.pool.submit(self._features, frames, numbers), frames.nbytes))
+        while self.at_work and (self._is_full() or self.at_work[0][1].done()):
             self._take()
+
+    def _is_full(self) -> bool:
+        return len(self.at_work) > max(1, min(self.network.threads, IN_FLIGHT // max(1, self.at_work[0][2])))
 
     def _features(self, frames: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         return np.concatenate([numbers, self.network(self.view(torch.from_numpy(frames))).numpy().ravel()])
 
     def _take(self) -> None:
-        owner, features = self.at_work.popleft()
+        owner, features, _ = self.at_work.popleft()
         owner.add(features.result())
 
     def flush(self) -> None:
+        """Wait for what is at work."""
         while self.at_work:
             self._take()
 
     def close(self) -> None:
-        self.pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self.threads)  # some libraries keep one number for all threads
+        """End the threads; torch has as many as before, which some libraries keep as one number for all."""
+        try:
+            self.pool.shutdown(cancel_futures=True)
+        finally:
+            torch.set_num_threads(self.network.threads)
 
 
-def collected(network: Network, view: View) -> Batch | SideBySide:
+def collector(network: Network, view: View) -> Batch | ClipAThread:
     """What clips are added to, as suits the network; to be closed."""
-    return SideBySide(network, view) if network.side_by_side else Batch(network, view)
+    return ClipAThread(network, view) if network.threads else Batch(network, view)
 
 
-def require_precision(precision: str, device: torch.device, runtime: str = "torch") -> None:
-    """Raise a UserError for bf16 on a CPU without instructions for it, or by a runtime that is not asked to compute it."""
-    if precision == "bf16" and runtime != "torch":
-        raise UserError("--precision bf16", f"is torch's alone, not {runtime}'s", "leave one of the two out")
+def require_precision(precision: str, device: torch.device) -> None:
+    """Raise a UserError for bf16 on a CPU without instructions for it."""
     if precision == "bf16" and not has_bf16(device):
         raise UserError("--precision bf16", "this CPU computes it many times slower", "use fp32, or a GPU")
 

@@ -37,10 +37,10 @@ def channels_last(module: nn.Module) -> nn.Module:
 
 
 def by_onednn(module: nn.Module) -> nn.Module:
-    """`module`, changed in place: 2d convolutions by oneDNN, where it is; on a single thread PyTorch takes a slower way for small ones."""
+    """`module`, changed in place: plain float32 convolutions by oneDNN, where it is; on a single thread PyTorch takes a slower way for small ones."""
     if torch.backends.mkldnn.is_available():
         for conv in module.modules():
-            if type(conv) is nn.Conv2d:
+            if type(conv) is nn.Conv2d and conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
                 conv.forward = functools.partial(_onednn, conv)  # type: ignore[method-assign]
     return module
 

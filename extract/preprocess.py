@@ -23,7 +23,8 @@ PIXELS = 2**23  # of frames that are in memory as floats together: pictures of 4
 
 
 @functools.cache
-def _constant(values: tuple[float, float, float], device: torch.device) -> Tensor:
+def constant(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """(1, 3, 1, 1): a number for each colour."""
     return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
@@ -62,7 +63,7 @@ class View:
 
     def finished(self, x: Tensor) -> Tensor:
         """(T, 3, h', w'), which is changed -> (crops, 3, T, h, w)."""
-        x = x.sub_(_constant(self.mean, x.device)).div_(_constant(self.std, x.device))
+        x = x.sub_(constant(self.mean, x.device)).div_(constant(self.std, x.device))
         sides = (x, x.flip(-1)) if self.ten_crop else (x,)
         crops = [
             side[..., top : top + height, left : left + width]

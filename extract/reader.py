@@ -177,10 +177,11 @@ class _Process:
 
 
 def _send(pipe: Connection, event: Clip) -> None:
-    """The pictures as they are, uncopied, after what they are."""
-    pipe.send((event.index, event.frames.shape, event.numbers, event.own))
-    if event.frames.size:
-        pipe.send_bytes(event.frames.data.cast("B"))
+    """The pictures as they lie in memory, after what they are."""
+    frames = np.ascontiguousarray(event.frames)  # turned ones are not
+    pipe.send((event.index, frames.shape, event.numbers, event.own))
+    if frames.size:
+        pipe.send_bytes(frames.data.cast("B"))
 
 
 def _receive(pipe: Connection):

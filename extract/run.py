@@ -7,16 +7,19 @@ from pathlib import Path
 import torch
 
 from stavad.data.catalogue import Video
+from stavad.data.errors import UserError
 from stavad.data.files import BadName
 from stavad.data.identity import size_of
 from stavad.data.store import Store
 from stavad.extract import flow
-from stavad.extract.batch import Network, VideoFeatures, collected, require_precision
+from stavad.extract.batch import Network, VideoFeatures, collector, require_precision
 from stavad.extract.claims import Claims
 from stavad.extract.outcome import Outcome, Progress
 from stavad.extract.presets import Preset
 from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
 from stavad.extract.settings import ExtractSettings
+
+FED = 4  # threads, a clip each, that one process which decodes keeps busy
 
 
 class Extraction:
@@ -31,7 +34,7 @@ class Extraction:
         note: told of what the user should know.
 
     Raises:
-        UserError: no weights, or bf16 on a CPU without instructions for it.
+        UserError: no weights, bf16 on a CPU without instructions for it, or a runtime that is not there.
     """
 
     def __init__(
@@ -45,10 +48,15 @@ class Extraction:
     ):
         self.preset, self.store, self.settings = preset, store, settings
         device, here = torch.device(device), "fp32" if settings.ray else settings.precision  # nodes try their own
-        require_precision(here, device, settings.runtime)  # before weights are fetched
+        if settings.precision == "bf16" and settings.runtime != "torch":
+            raise UserError(
+                "--precision bf16", f"is torch's alone, not {settings.runtime}'s", "leave one of the two out"
+            )
+        require_precision(here, device)  # before weights are fetched
         backbone, fingerprint = preset.load(weights_file)
         self.fingerprint = fingerprint | {"precision": settings.precision}
-        self.network = Network(backbone, device, here, settings.at_once, note, settings.runtime)
+        runtime = "torch" if settings.ray or preset.taken.luma else settings.runtime
+        self.network = Network(backbone, device, here, settings.at_once, note, runtime)
         self.claims = Claims(store, self.fingerprint, settings)
 
     def run(self, videos: list[Video], progress: Progress | None = None) -> Outcome:
@@ -74,7 +82,7 @@ class Extraction:
 
     def _extract(self, todo: list[Video], outcome: Outcome, progress: Progress) -> list[Video]:
         """One pass over `todo`. Returns those that another run is at work on."""
-        batch = collected(self.network, self.preset.view)
+        batch = collector(self.network, self.preset.view)
         busy: list[Video] = []
         begun: dict[int, tuple[Begin, VideoFeatures]] = {}
         read: dict[int, End] = {}
@@ -104,8 +112,10 @@ class Extraction:
         return busy
 
     def _processes(self, videos: int) -> int:
-        """That decode: one ahead of a network, which uses all cores; without a network one a core."""
-        return min(videos, torch.get_num_threads()) if self.preset.taken.luma else 1
+        """That decode: one ahead of a network, or as many as its threads keep busy; without a network one a core."""
+        if self.preset.taken.luma:
+            return min(videos, torch.get_num_threads())
+        return max(1, min(videos, self.network.threads // FED))
 
     def _store_ready(self, todo, begun, read, outcome, progress) -> None:
         """Writes the videos whose every clip has gone through the backbone."""
@@ -142,7 +152,8 @@ class Extraction:
 
     def _libraries(self) -> str:
         """That computed the features: their last bits depend on them."""
-        return ", ".join([self.network.library, *([flow.library()] if self.preset.taken.motion else [])])
+        taken = self.preset.taken
+        return ", ".join(([] if taken.luma else [self.network.library]) + ([flow.library()] if taken.motion else []))
 
     def _give_up(self, video: Video, reason: str, lasting: bool, outcome: Outcome, progress: Progress) -> None:
         outcome.failed[video.id] = reason

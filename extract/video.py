@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stavad.data.errors import UserError
-from stavad.extract.batch import Network, VideoFeatures, collected
+from stavad.extract.batch import Network, VideoFeatures, collector
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 from stavad.extract.device import choose_device
@@ -61,7 +61,7 @@ class ClipFeatureExtractor:
 
     def _features(self, path: Path, decoder: str) -> ClipFeatures:
         source, found = open_video(path, decoder, luma=self.preset.taken.luma), VideoFeatures()
-        with closing(collected(self.network, self.preset.view)) as batch:
+        with closing(collector(self.network, self.preset.view)) as batch:
             for clip, own in to_clips(source.frames, self.preset.tail):
                 batch.add(*self.preset.taken(clip), own, found)
             batch.flush()

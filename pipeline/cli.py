@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {cannot_use(error)}", file=sys.stderr)
         return 1
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):  # torch's for a CPU
+            raise
         print("error: there is not enough memory; close other programs, or work on fewer or shorter videos", file=sys.stderr)  # fmt: skip
         return 1
     except KeyboardInterrupt:

@@ -9,6 +9,9 @@ import torch
 from stavad.data.catalogue import Video
 from stavad.data.groups import cut
 from stavad.data.labels import read_labels
+from stavad.evaluate.results import write_evaluation
+from stavad.evaluate.run import evaluate_run
+from stavad.evaluate.settings import EvaluateSettings
 from stavad.train import crossfit
 from stavad.train.checkpoint import Trained
 from stavad.train.crossfit import cross_fit, ends, key_of, looks_of, tell
@@ -170,6 +173,9 @@ def test_a_run_keeps_what_cross_fitting_found(tmp_path):
     assert len(again.unseen) == 12 and again.steps == run.trained.steps in looks_of(30)
     assert np.array_equal(again.unseen[3].clips, run.trained.unseen[3].clips) and again.unseen[3].seconds == 15.5
     assert not (tmp_path / "runs" / ".crossfit").exists()
+    page = write_evaluation(evaluate_run(tmp_path), EvaluateSettings(plot=True), lambda line: None)
+    assert "learning.png" in page.read_text(encoding="utf-8")
+    assert (run.folder / "learning.png").stat().st_size > 5000
 
 
 def test_a_recurrence_forgets_at_the_rate_of_its_bound():

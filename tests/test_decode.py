@@ -206,6 +206,16 @@ def events_of(paths, time_limit=60.0, on_event=lambda event: None):
     return events
 
 
+def test_turned_frames_come_through_the_reader(tmp_path):
+    path = write_video(tmp_path / "phone.mp4", 20, size=(96, 64))
+    patch(path, b"tkhd", 40, ">9i", lambda old: (0, 65536, 0, -65536, 0, 0, 0, 0, 2**30))
+    for decoder in ("av", "auto"):
+        clips = [event for event in read_clips([(0, path)], decoder, 60.0) if isinstance(event, Clip)]
+        expected = [np.stack(clip) for clip, _ in to_clips(open_video(path, decoder).frames)]
+        assert clips[0].frames.shape == (16, 96, 64, 3)
+        assert all(np.array_equal(found.frames, clip) for found, clip in zip(clips, expected, strict=True))
+
+
 def test_reader_goes_on_after_a_bad_file(tmp_path):
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"nothing" * 100)

@@ -43,28 +43,40 @@ def test_features_are_those_of_torch(runtime, tmp_path):
 
 
 def test_other_features_are_refused(runtime):
-    network = Network(tiny.TinyNetwork(), CPU, runtime="onnxruntime")
-    network.backbone = nn.Sequential(network.backbone, nn.Hardtanh(0, 1))
-    with pytest.raises(UserError, match="--runtime onnxruntime: gives other features"):
-        network(torch.rand(1, 3, 16, 8, 8))
+    """Those of each size of picture are looked at."""
+
+    class Changing(nn.Module):
+        def forward(self, clips):
+            larger = torch.onnx.is_in_onnx_export() and clips.shape[3] > 8
+            return clips.mean((2, 3, 4)) * (1.001 if larger else 1)
+
+    network = Network(Changing(), CPU, runtime="onnxruntime")
+    assert network(torch.rand(1, 3, 16, 8, 8)).shape == (1, 3)
+    with pytest.raises(UserError, match="--runtime onnxruntime: gives other features, by 1.0e-03"):
+        network(torch.rand(1, 3, 16, 12, 8))
 
 
 def test_a_layer_that_cannot_be_exported(runtime, capsys):
     class Odd(nn.Module):
         def forward(self, clips):
+            tried.append(clips)
             return torch.fft.fft(clips.flatten(1)).real.mT.mT
 
-    with pytest.raises(UserError, match=r"cannot take this backbone \([^\n]*\); leave it out"):
-        Network(Odd(), CPU, runtime="onnxruntime")(torch.rand(1, 3, 16, 8, 8))
-    assert capsys.readouterr().out == ""
+    tried, network = [], Network(Odd(), CPU, runtime="onnxruntime")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"cannot take this backbone \([^\n]*\); leave it out"):
+            network(torch.rand(1, 3, 16, 8, 8))
+    assert capsys.readouterr().out == "" and len(tried) == 1
 
 
-def test_where_it_is_not_asked_to_compute(runtime, tmp_path, monkeypatch):
+def test_where_it_is_not_asked_to_compute(runtime, tmp_path):
     with pytest.raises(UserError, match="computes on CPUs"):
         Network(nn.Identity(), torch.device("meta"), runtime="onnxruntime")
     settings = ExtractSettings(runtime="onnxruntime", precision="bf16")
     with pytest.raises(UserError, match="--precision bf16: is torch's alone"):
         Extraction(PRESETS[tiny.NAME](), Store(tmp_path), settings, CPU)
+    alone = Extraction(PRESETS["motion"](), Store(tmp_path), ExtractSettings(runtime="onnxruntime"), CPU)
+    assert alone.network.quick is None  # there is no network
 
 
 def test_it_is_not_installed(monkeypatch):

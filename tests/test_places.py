@@ -42,7 +42,7 @@ def small_gpu(room: int, said: list) -> Network:
         return clips.flatten(1)[:, :4]
 
     network = object.__new__(Network)
-    vars(network).update(backbone=backbone, device=SimpleNamespace(type="cuda"), precision="fp32", at_once=32, note=said.append, trusted=True, quick=None)  # fmt: skip
+    vars(network).update(backbone=backbone, device=SimpleNamespace(type="cuda"), precision="fp32", at_once=32, note=said.append, trusted=True)  # fmt: skip
     return network
 
 
@@ -70,7 +70,7 @@ def test_crops_count_as_inputs():
         passes.append(len(clips))
         return torch.zeros(len(clips), 4)
 
-    shown = SimpleNamespace(device=torch.device("cpu"), at_once=32, side_by_side=False)
+    shown = SimpleNamespace(device=torch.device("cpu"), at_once=32)
     view = View(mean=(0.0,) * 3, std=(1.0,) * 3, resize=8, crop=6, ten_crop=True)
     of = Batch(type("Of", (), {"__call__": staticmethod(network), **vars(shown)})(), view)
     owner = VideoFeatures()

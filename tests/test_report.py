@@ -29,11 +29,11 @@ FRAMES, FPS = 90, 10
 NASTY = """tonight/it's "<script>alert(1)</script>" 100%"""
 
 
-def numbered_video(path, frames=FRAMES, codec="libx264", times=None):
+def numbered_video(path, frames=FRAMES, codec="libx264", times=None, options=None):
     """Every frame shows its number, from 1, in fields of black and white."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=FPS)
+        stream = file.add_stream(codec, rate=FPS, options=options or {})
         stream.width, stream.height, stream.pix_fmt = 32 * BITS, 64, "yuv420p"
         if times is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
@@ -321,3 +321,4 @@ def test_which_files_browsers_play(tmp_path):
     assert plays(numbered_video(tmp_path / "a.mp4", 3)) and not plays(numbered_video(tmp_path / "a.avi", 3, "mpeg4"))
     assert not plays(tmp_path / "none.mp4") and not plays(tmp_path)
     assert not plays(tmp_path / "a.mp4", even=False)  # it has B-frames
+    assert plays(numbered_video(tmp_path / "b.mp4", 3, options={"bf": "0"}), even=False)

@@ -25,6 +25,7 @@ PIXELS = ("yuv420p", "yuvj420p")
 PICTURE = (160, 90)  # of a list's row
 HEIGHT = 360  # of a preview, at the most
 SOUNDS = ("aac", "mp3", "mp3float", "ac3")  # that MP4 takes
+FORM = 2  # of a preview; another is made where it was an earlier one
 TICKS = 1000  # of a preview's time stamps, a second
 
 
@@ -179,7 +180,11 @@ def show(id: str, source: str, clock: Clock, peak: int, folder: Path, embed: boo
         return _nothing(f"{path.name} is not where its features were made from it")
     state = stamp_of(path)
     still = folder / "pictures" / fitting(id, f".{short(f'{state} {peak}')}.jpg")
-    shown = path if plays(path, clock.times is None) else folder / "previews" / fitting(id, f".{short(state)}.mp4")
+    shown = (
+        path
+        if plays(path, clock.times is None)
+        else folder / "previews" / fitting(id, f".{short(f'{state} {FORM}')}.mp4")
+    )
     try:
         if shown is not path and not (shown.exists() and still.exists()):
             preview(path, clock, peak, shown, still)

@@ -1,9 +1,11 @@
 """A network for images as a backbone for clips: what is seen, and what moves."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
-from stavad.extract.preprocess import View
+from stavad.extract.preprocess import View, constant
 
 GAP = 4  # frames between the two whose difference shows motion
 STAGES = {"seen": (4,), "moving": (1, 2, 3, 4)}  # of the network, whose activations are the features
@@ -12,7 +14,7 @@ STAGES = {"seen": (4,), "moving": (1, 2, 3, 4)}  # of the network, whose activat
 class OfFrames(nn.Module):
     """An image network, and the strongest activation of each channel after some of its blocks: what matters is small in a surveillance picture."""
 
-    SMALL = True  # a CPU's threads gain more from a clip each than from sharing one
+    CLIP_A_THREAD = True  # its layers are too small for a CPU's threads to share them
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -65,7 +67,11 @@ class FrameAndDifferencesView(View):
     """Frames `FrameAndDifferences.FRAMES` (5, H, W, 3) -> what that network is shown, (1, 3, 3, h, w)."""
 
     def __call__(self, frames: Tensor) -> Tensor:
-        mean = torch.tensor(self.mean, device=frames.device).view(1, 3, 1, 1)  # of which a difference has none
-        ends = ((1, 0), (4, 3))
-        moving = (2 * (self.planes(frames[[late]]) - self.planes(frames[[early]])) + mean for late, early in ends)
-        return self.finished(torch.cat([self.resized(x) for x in (self.planes(frames[[2]]), *moving)]))
+        return self.finished(torch.cat([self.resized(picture) for picture in self._pictures(frames)]))
+
+    def _pictures(self, frames: Tensor) -> Iterator[Tensor]:
+        """(1, 3, H, W) each, one at a time, as they may be large."""
+        yield self.planes(frames[2:3])
+        mean = constant(self.mean, frames.device)  # of which a difference has none
+        for early, late in ((0, 1), (3, 4)):
+            yield 2 * (self.planes(frames[late : late + 1]) - self.planes(frames[early : early + 1])) + mean

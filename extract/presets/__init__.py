@@ -24,7 +24,9 @@ class Preset:
     """Everything that decides what the features of a clip are."""
 
     name: str
-    build: Callable[[], nn.Module]  # the backbone without weights: clips (B, 3, 16, h, w) -> (B, width)
+    build: Callable[
+        [], nn.Module
+    ]  # the backbone without weights: what the view shows of clips, (B, 3, T, h, w) -> (B, width)
     layer: str
     width: int
     view: View
