@@ -14,13 +14,14 @@ from stavad.evaluate.run import evaluate_run
 from stavad.evaluate.settings import EvaluateSettings
 from stavad.train import crossfit
 from stavad.train.checkpoint import Trained
-from stavad.train.crossfit import cross_fit, ends, key_of, looks_of, tell
+from stavad.train.crossfit import cross_fit, key_of, looks_of
 from stavad.train.folder import train_model
 from stavad.train.heads import RecurrentHead
 from stavad.train.loop import fit
 from stavad.train.planted import Planted
 from stavad.train.run import gather
 from stavad.train.settings import TrainSettings
+from stavad.train.telling import ends, tell
 from tests.conftest import write_store
 
 QUICK = TrainSettings(steps=30, learning_rate=3e-3, scale="whiten", segments=8)

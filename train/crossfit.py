@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from stavad.data.bags import segment_bounds
 from stavad.data.errors import UserError
 from stavad.data.files import written
 from stavad.data.groups import cut
@@ -28,8 +26,6 @@ FORM = 1  # of what is kept of a fold; a change of training or of planting raise
 LOOKS = 8  # numbers of steps to choose from, each the root of two times the one before it
 CHUNK = 64  # bags scored at a time
 RESAMPLES = 500  # of the recordings, for what is uncertain
-RISING = 0.01  # of AUC from one look to the last that is worth a line
-SURE = 0.01  # p below which places are said to be lost
 
 
 @dataclass(frozen=True)
@@ -149,16 +145,13 @@ def _fold(gathered, held_out: list[int], settings, device, looks, on_step) -> Fo
     scores = [np.zeros((len(looks), *part.shape[:2]), np.float32) for part in shown]
     peaks = np.zeros((len(looks), len(bags.abnormal) + len(bags.normal)), np.float32)
 
-    @torch.inference_mode()
     def look(step: int, model) -> None:
         place = looks.index(step)
         for sums, part in zip(scores, shown):
-            for begin in range(0, len(part), CHUNK):
-                scaled = bags.scaling(torch.from_numpy(part[begin : begin + CHUNK]).to(device))
-                sums[place, begin : begin + CHUNK] += model(scaled).scores.cpu().numpy() / settings.ensemble
-        for begin in range(0, peaks.shape[1], CHUNK):
-            some = torch.cat([bags.abnormal[begin : begin + CHUNK], bags.normal[max(0, begin - len(bags.abnormal)) : max(0, begin + CHUNK - len(bags.abnormal))]])  # fmt: skip
-            peaks[place, begin : begin + CHUNK] += model(some).scores.amax(1).cpu().numpy() / settings.ensemble
+            found = _scored(model, part, lambda some: bags.scaling(torch.from_numpy(some).to(device)))
+            sums[place] += found / settings.ensemble
+        trained = [_scored(model, side).max(1) for side in (bags.abnormal, bags.normal)]
+        peaks[place] += np.concatenate(trained) / settings.ensemble
 
     fit_set(bags, settings, on_step, looks=looks, on_look=look)
     labels = np.repeat([1, 0], [len(bags.abnormal), len(bags.normal)])
@@ -170,6 +163,13 @@ def _fold(gathered, held_out: list[int], settings, device, looks, on_step) -> Fo
         np.stack([control.found(of_look) for of_look in next(rest)]) if control else nothing,
         np.array([roc_auc_score(labels, of_look) for of_look in peaks]),
     )
+
+
+@torch.inference_mode()
+def _scored(model, bags, prepared: Callable = lambda some: some) -> np.ndarray:
+    """(bags, segments), a few bags at a time."""
+    parts = (prepared(bags[begin : begin + CHUNK]) for begin in range(0, len(bags), CHUNK))
+    return np.concatenate([model(part).scores.cpu().numpy() for part in parts])
 
 
 def _sum_up(gathered, groups, looks, folds, parts: list[Fold], scores) -> CrossFit:
@@ -214,69 +214,6 @@ def _means(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     if not values.size:
         return np.full((len(values), len(times)), np.nan)
     return values @ times.T / np.maximum(times.sum(1), 1)
-
-
-def ends(found: CrossFit) -> tuple[float, int, float, float]:
-    """How many of the held-out abnormal videos have their highest score in the first or last of their distinct segments.
-
-    Returns:
-        That number (ties shared), the number of videos, the number by chance, and the p-value of a binomial test.
-    """
-    at_ends, chance, videos = 0.0, 0.0, 0
-    for place, one in enumerate(found.videos):
-        scores = found.clips(place)
-        if one.video.label != 1 or one.bag.clips < 3:
-            continue
-        clip = np.minimum(
-            segment_bounds(one.bag.clips, len(scores))[:-1], one.bag.clips - 1
-        )  # that a segment begins at: repeated ones are one
-        highest = np.unique(clip[scores == scores.max()])
-        at_ends += np.isin(highest, (clip[0], clip[-1])).mean()
-        chance += 2 / len(np.unique(clip))
-        videos += 1
-    if not videos:
-        return 0.0, 0, 0.0, 1.0
-    p = binomtest(int(at_ends), videos, chance / videos, alternative="greater").pvalue
-    return at_ends, videos, chance, float(p)
-
-
-def tell(found: CrossFit, note: Callable[[str], None]) -> None:
-    """The estimate, and the two warnings."""
-    here, last = found.chosen, len(found.looks) - 1
-    words = [f"video AUC {found.held_out[here]:.3f}{_interval(found, 'held_out')}"]
-    if np.isfinite(found.planted[here]):
-        control = f", of planted normal ones {found.control[here]:.3f}" if np.isfinite(found.control[here]) else ""
-        words.append(f"AUC of planted events {found.planted[here]:.3f}{_interval(found, 'planted')}{control}")
-    note(
-        f"on training videos that the model had not seen, after {found.steps} steps, the best of {len(found.looks)} numbers that were looked at: {'; '.join(words)}"
-    )
-    behind = np.mean([getattr(found, name)[here] - getattr(found, name)[last] for name in ("held_out", "planted") if np.isfinite(found.planted[here]) or name == "held_out"])  # fmt: skip
-    of_planted = (
-        f", that of planted events from {found.planted[here]:.3f} to {found.planted[last]:.3f}"
-        if np.isfinite(found.planted[here])
-        else ""
-    )
-    if here < last and behind > max(found.uncertain, RISING) and found.trained[last] > found.trained[here]:
-        note(
-            f"note: further training loses what it had learnt: {found.steps} of {found.looks[-1]} steps are kept, from there to the end video AUC "
-            f"goes from {found.held_out[here]:.3f} to {found.held_out[last]:.3f} on videos held out{of_planted}, and "
-            f"video AUC from {found.trained[here]:.3f} to {found.trained[last]:.3f} on those trained on"
-        )
-    if here == last > 0 and found.held_out[last] - found.held_out[last - 1] > RISING:
-        note(
-            f"note: on videos held out video AUC was still rising, {found.held_out[last - 1]:.3f} to {found.held_out[last]:.3f}: more --steps may gain"
-        )
-    at_ends, videos, chance, p = ends(found)
-    if p < SURE:
-        note(
-            f"note: places are lost: {at_ends:.0f} of {videos} held-out abnormal videos have their highest score at the beginning or the end, "
-            f"by chance {chance:.0f} would (p = {p:.1g}); do not rely on the moments of this model"
-        )
-
-
-def _interval(found: CrossFit, name: str) -> str:
-    low, high = found.spread.get(name, (np.nan, np.nan))
-    return f" [{low:.3f}, {high:.3f}]" if np.isfinite(low) else ""
 
 
 def key_of(gathered: list[TrainingVideo], groups: Mapping[str, str], settings: TrainSettings, device) -> str:

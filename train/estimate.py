@@ -11,7 +11,8 @@ from stavad.evaluate.metrics import METRICS
 from stavad.evaluate.score import ScoredVideo, frames_of, over_frames
 from stavad.evaluate.settings import ScoringSettings
 from stavad.train.checkpoint import Unseen
-from stavad.train.crossfit import CrossFit, ends
+from stavad.train.crossfit import CrossFit
+from stavad.train.telling import ends
 
 SHOWN = (
     "auc",

@@ -17,10 +17,11 @@ from stavad.data.settings import record
 from stavad.data.work import Work, point_at
 from stavad.extract.device import choose_device
 from stavad.train.checkpoint import Trained, Unseen
-from stavad.train.crossfit import cross_fit, key_of, tell
+from stavad.train.crossfit import cross_fit, key_of
 from stavad.train.estimate import estimate, held_out, unseen_normal
 from stavad.train.run import TrainingSet, fit_set, gather, require_classes, steps_of, with_split
 from stavad.train.settings import TrainSettings
+from stavad.train.telling import tell
 
 
 class Watch:
