@@ -131,7 +131,8 @@ def spoilt(source: Path, path: Path, condition: Condition, rng) -> None:
         stream = container.add_stream(condition.codec, rate=RATE, options=dict(condition.options))
         for number, frame in enumerate(condition.spoil(every, rng)):
             if number % condition.every == 0:
-                stream.width, stream.height, stream.pix_fmt = frame.shape[1], frame.shape[0], "yuv420p"
+                if not number:
+                    stream.width, stream.height, stream.pix_fmt = frame.shape[1], frame.shape[0], "yuv420p"
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     beside.rename(path)
