@@ -37,26 +37,24 @@ def main() -> None:
     parser.add_argument("--before", metavar="WORKTREE", default="", help="of commit 8fe596e")
     parser.add_argument("--presets", nargs="*", default=list(CLIPS), choices=list(CLIPS))
     flags = parser.parse_args()
-    rows = [(name, "torch") for name in flags.presets]
+    rows = [(name, "torch", OURS, {}) for name in flags.presets]
     if "motion-lite0" in flags.presets:
-        rows.insert(rows.index(("motion-lite0", "torch")) + 1, ("motion-lite0", "onnxruntime"))
+        quick = {"runtime": "onnxruntime"}
+        rows.insert(flags.presets.index("motion-lite0") + 1, ("motion-lite0", "onnxruntime", OURS, quick))
     if flags.before:
-        rows.insert(0, ("efficientnet-lite0", flags.before))
+        rows.insert(0, ("efficientnet-lite0", "8fe596e", partial(module, flags.before), {}))
     cores = torch.get_num_threads()
     print(f"torch {torch.__version__}, {cores} threads")
     print(f"{'':44}{'clips/s':>10}{'times':>8}{'cameras':>10}")
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             first = 0.0
-            for name, runtime in rows:
-                paths = [
-                    rendered(Path(folder), size, 16 * CLIPS[name] * SIZES[0][1] // size[1], number)
-                    for number in range(cores)
-                ]
-                place = Path(folder, name, Path(runtime).name)
-                speed = extraction(name, paths, place, *((OURS, runtime) if runtime != flags.before else (partial(module, runtime), "torch")))  # fmt: skip
+            for name, how, package, settings in rows:
+                frames = 16 * CLIPS[name] * SIZES[0][1] // size[1]
+                paths = [rendered(Path(folder), size, frames, number) for number in range(cores)]
+                speed = extraction(name, paths, Path(folder, name, how), package, settings)
                 first = first or speed
-                shown(name, "8fe596e" if runtime == flags.before else runtime, size, speed, first)
+                shown(name, how, size, speed, first)
             shown("decoder alone", "", size, decoding(paths), first)
 
 
@@ -64,17 +62,17 @@ def shown(name: str, how: str, size: tuple[int, int], speed: float, first: float
     print(f"{name:20}{how:12}{size[0]:>6} x {size[1]:<4}{speed:>8.1f}{speed / first:>8.1f}{16 * speed / RATE:>10.1f}", flush=True)  # fmt: skip
 
 
-def extraction(name: str, paths: list[Path], folder: Path, package: Callable, runtime: str) -> float:
-    """Clips a second, by the modules that `package` gives."""
+def extraction(name: str, paths: list[Path], folder: Path, package: Callable, settings: dict) -> float:
+    """Clips a second, by the modules that `package` gives, with `settings` of its extraction."""
     run, store, catalogue = package("extract.run"), package("data.store").Store(folder), package("data.catalogue")
-    settings = package("extract.settings").ExtractSettings(**({"runtime": runtime} if runtime != "torch" else {}))
+    asked = package("extract.settings").ExtractSettings(**settings)
     begun = []
 
     class Opened(run.Progress):
         def video(self, *arguments):
             begun.append(time.perf_counter())
 
-    made = run.Extraction(package("extract.presets").PRESETS[name](), store, settings, torch.device("cpu"))
+    made = run.Extraction(package("extract.presets").PRESETS[name](), store, asked, torch.device("cpu"))
     outcome = made.run([catalogue.Video(f"{number}", path) for number, path in enumerate(paths)], Opened())
     return outcome.clips / (time.perf_counter() - begun[0])
 

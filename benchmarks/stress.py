@@ -20,14 +20,13 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.presets import PRESETS
+from benchmarks.presets import PRESETS, cases
 from stavad.data.files import written
 from stavad.data.layouts import read_catalogue
 from stavad.data.store import Store
 from stavad.evaluate.counted import Counted
 from stavad.evaluate.metrics.frame_auc import auc, auc_abnormal
 from stavad.evaluate.reproduction.measure import tested
-from stavad.evaluate.reproduction.protocols import PROTOCOLS
 from stavad.evaluate.settings import ScoringSettings
 from stavad.extract.decode import open_video
 from stavad.extract.folder import extract_features
@@ -124,10 +123,8 @@ def main() -> None:
 def spoilt(source: Path, path: Path, condition: Condition, rng) -> None:
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
     every = (frame for chunk in open_video(source, "av").frames for frame in chunk)
-    with av.open(str(beside), "w", format="matroska") as container:
+    with written(path, "w+b") as file, av.open(file, "w", format="matroska") as container:
         stream = container.add_stream(condition.codec, rate=RATE, options=dict(condition.options))
         for number, frame in enumerate(condition.spoil(every, rng)):
             if number % condition.every == 0:
@@ -135,7 +132,6 @@ def spoilt(source: Path, path: Path, condition: Condition, rng) -> None:
                     stream.width, stream.height, stream.pix_fmt = frame.shape[1], frame.shape[0], "yuv420p"
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-    beside.rename(path)
 
 
 def measured(one) -> list[list[float]]:
@@ -145,7 +141,7 @@ def measured(one) -> list[list[float]]:
     if kept.exists():
         return json.loads(kept.read_text())
     torch.set_num_threads(1)
-    ((_, split),) = PROTOCOLS["ped2"].cases(videos, 1, first=number)
+    split = cases("ped2", videos, number)
     ids = [video.id for video in videos]
     plain, other = (dict(Store(work / of / "features" / preset).read_all(ids)) for of in (PLAIN, name))
     every = CONDITIONS[name].every

@@ -110,6 +110,11 @@ class VideoFeatures:
         self.clips = self.frames = 0
         self.waiting = 0  # clips that are in the batch
 
+    def expect(self, own: int) -> None:
+        """A clip of which `own` frames are no filling is on its way."""
+        self.frames += own
+        self.waiting += 1
+
     def add(self, vectors: np.ndarray) -> None:
         """Of one clip, (crops * C,).
 
@@ -142,8 +147,7 @@ class Batch:
 
     def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
         """A clip of which `own` frames are no filling: those (n, H, W, 3) uint8 for the network, and features that it has already."""
-        owner.frames += own
-        owner.waiting += 1
+        owner.expect(own)
         if not len(frames):
             owner.add(numbers)
             return
@@ -178,8 +182,7 @@ class ClipAThread:
 
     def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
         """As that of a `Batch`."""
-        owner.frames += own
-        owner.waiting += 1
+        owner.expect(own)
         self.at_work.append((owner, self.pool.submit(self._features, frames, numbers), frames.nbytes))
         while self.at_work and (self._is_full() or self.at_work[0][1].done()):
             self._take()

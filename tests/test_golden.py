@@ -30,11 +30,8 @@ def clip_of(name: str) -> tuple[Preset, np.ndarray, torch.Tensor]:
     if preset.taken.luma:
         return preset, numbers, torch.zeros(1, 0)
     shown = preset.view(torch.from_numpy(frames))
-    assert (
-        shown.shape[:2] == (preset.view.crops, 3)
-        and shown.shape[2] in (3, len(frames))
-        and shown.dtype == torch.float32
-    )
+    pictures = 3 if name == "motion-lite0" else len(frames)  # a frame and two differences
+    assert shown.shape[:3] == (preset.view.crops, 3, pictures) and shown.dtype == torch.float32
     return preset, numbers, shown[[0, -1]] if len(shown) > 1 else shown
 
 
@@ -60,9 +57,9 @@ def test_features_are_those_that_were_stored_and_folding_changes_nothing(name):
     folded = channels_last(fold(backbone))(shown)
     assert features.shape == (len(shown), preset.width - len(numbers)) and features.isfinite().all()
     assert not norms or sum(isinstance(module, NORMS) for module in backbone.modules()) < len(norms) / 2
-    assert torch.dist(folded, features) <= 1e-5 * features.norm()
+    assert torch.dist(folded, features) < 1e-5 * features.norm() or preset.taken.luma  # there is no network
     if getattr(backbone, "CLIP_A_THREAD", False):
-        assert torch.dist(by_onednn(backbone)(shown), features) <= 1e-5 * features.norm()
+        assert torch.dist(by_onednn(backbone)(shown), features) < 1e-5 * features.norm()
 
     stored = np.array(json.loads(GOLDEN.read_text())[name])
     found = of_network(folded, numbers)

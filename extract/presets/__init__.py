@@ -24,9 +24,7 @@ class Preset:
     """Everything that decides what the features of a clip are."""
 
     name: str
-    build: Callable[
-        [], nn.Module
-    ]  # the backbone without weights: what the view shows of clips, (B, 3, T, h, w) -> (B, width)
+    build: Callable[[], nn.Module]  # the backbone without weights: (B, 3, T, h, w), as viewed, -> (B, width)
     layer: str
     width: int
     view: View
