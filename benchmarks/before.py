@@ -1,8 +1,9 @@
 """The code of commit 8fe596e beside today's, for benchmarks that print both in one run.
 
-    git worktree add /tmp/before 8fe596e
+    mkdir /tmp/before && git archive 8fe596e data evaluate extract pipeline train | tar -xC /tmp/before
 
-Its packages lie at the top level (`train`, ..), ours below `stavad`, so both can be imported at once.
+Its packages lie at the top level (`train`, ..), ours below `stavad`, so both can be imported at once: but our folders have the same names as its
+packages, so that it has to come first on the path, without `benchmarks`.
 """
 
 import importlib
@@ -13,12 +14,14 @@ import torch
 
 
 def module(folder: str, name: str):
-    """A module of the worktree `folder`, such as train.attention."""
-    if not Path(folder, "train/fused.py").exists():
-        raise SystemExit(f"{folder} is no worktree of 8fe596e: git worktree add {folder} 8fe596e")
+    """A module of what lies in `folder`, such as train.attention."""
+    if not Path(folder, "train/fused.py").exists() or Path(folder, "benchmarks").exists():
+        raise SystemExit(f"{folder} does not hold 8fe596e: see benchmarks/before.py")
     if folder not in sys.path:
-        sys.path.insert(1, folder)
-    return importlib.import_module(name)
+        sys.path.insert(0, folder)
+    found = importlib.import_module(name)
+    assert Path(found.__file__).is_relative_to(Path(folder).resolve()), found.__file__
+    return found
 
 
 def centred(*shape: int) -> torch.Tensor:
