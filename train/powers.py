@@ -26,7 +26,7 @@ from stavad.train.kernels.powers import Own, Term, slope
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 16, torch.float64: 22}  # the highest; beyond, powers lose digits
 OWN_DEGREE = 25
-ERROR = {torch.float32: 1e-8, torch.float64: 1e-14}  # of E, by what is left out
+ERROR = {torch.float32: 3e-8, torch.float64: 1e-14}  # of E, by what is left out
 NOISE = 1.5e-15  # of a coefficient, by rounding
 GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
 
@@ -58,7 +58,7 @@ def step(
     reach = float(torch.stack(real.aminmax()).abs().amax()) or 1.0
     if not np.isfinite(reach):
         raise Unbounded
-    kernel, own = polynomials(vectors, reach, features.dtype)
+    kernel, own = polynomials(vectors, reach, features.dtype, features.shape[2])
     polynomial = kernel.to(features), own.to(features)
     if not torch.is_grad_enabled():
         loops, attend, _ = _form(normalize, in_c)
@@ -66,21 +66,21 @@ def step(
     return _Step.apply(features, keep, *polynomial, reach, normalize, in_c)
 
 
-def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """c (P + 1, P + 1) and the coefficients of e, in float64; both differentiable in the vectors.
+def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
+    """c (P + 1, P + 1) and the coefficients of e, one of at least `width` members of a cross, in float64; both differentiable in the vectors.
 
     Raises:
         Unbounded: the degree would be too high.
     """
     w_q, b_q, w_k, b_k = vectors
-    nodes, transform, powers = (torch.from_numpy(a).to(w_q.device) for a in _chebyshev(NODES))
+    nodes, transform, powers = _chebyshev(NODES, w_q.device)
     unit_q, unit_k = (unit(nodes[:, None] * (reach * w) + b, dim=-1, eps=1e-300) for w, b in ((w_q, b_q), (w_k, b_k)))
     values = (unit_q @ unit_k.T).exp()
     series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
     sizes = torch.cat([series.detach().abs(), diagonal.detach().abs()[None]]).cpu().numpy()
     sizes[sizes < NOISE] = 0
     degree = _degree(np.bincount(_larger(NODES), sizes[:-1].ravel()), ERROR[dtype])
-    own_degree = _degree(sizes[-1], ERROR[dtype])
+    own_degree = _degree(sizes[-1], ERROR[dtype] * width**0.5)
     if degree > DEGREE[dtype] or own_degree > OWN_DEGREE:
         raise Unbounded
     kernel = (
@@ -133,23 +133,30 @@ class _Step(torch.autograd.Function):
 
 def _attend(features, keep, kernel, own, reach, loops, in_place):
     """F~, and the power sums of rows and columns."""
-    sums = loops.gather(features, reach, len(kernel) + 1, (None,), keep)
-    sums = tuple(side[0] for side in sums)
     out = features if in_place else torch.empty_like(features)
-    loops.attend(features, reach, _numerator_and_denominator(kernel, reach), sums, own, keep, out)
-    return out, sums
+    (above, less), (below, other) = _fraction(kernel, own, reach)
+    return out, loops.attend(features, reach, torch.cat([above, below]), torch.cat([less, other]), keep, out)
 
 
-def _numerator_and_denominator(kernel: Tensor, reach: float) -> Tensor:
-    """(2, P + 1, P + 2): what the power sums x^0 .. x^(P+1) make of a query."""
-    return torch.stack([reach * shift(kernel, 1), shift(kernel, 0)])
+def _fraction(kernel: Tensor, own: Tensor, reach: float):
+    """Of the numerator, and of the denominator: what the power sums x^0 .. x^(P+1) make of a query (Q, P + 2), and what the position
+    itself has in it (Q,), which row and column both hold.
+    """
+    terms = max(len(kernel), len(own) + 1)
+    matrices = (pad(m, (0, 0, 0, terms - len(m))) for m in (reach * shift(kernel, 1), shift(kernel, 0)))
+    selves = reach * pad(own, (1, terms - len(own) - 1)), pad(own, (0, terms - len(own)))
+    return tuple(zip(matrices, selves))
+
+
+def _both(above, below, sums) -> Term:
+    return Term(None, torch.cat([above[0], below[0]]), *sums, torch.cat([above[1], below[1]]))
 
 
 def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
     n, sums = len(kernel), (rows, columns)
-    above, below = _numerator_and_denominator(kernel, reach)
+    above, below = _fraction(kernel, own, reach)
     most = max(n, len(own) + 1)
-    found = loops.given(features, reach, out, grad, Term(None, below, *sums), own, keep, most)
+    found = loops.given(features, reach, out, grad, Term(None, below[0], *sums, below[1]), keep, most)
     d_kernel = sum(reach * products(g[0][:n], s[1:]) + products(g[1][:n], s[:-1]) for g, s in zip(found, sums))
     totals = found[0].sum((2, 3))
     d_own = -(reach * totals[0, 1 : len(own) + 1] + totals[1, : len(own)])
@@ -157,9 +164,9 @@ def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, ou
         return None, d_kernel, d_own
     to_keys = tuple(torch.cat([reach * side[0, :n], side[1, :n]]) for side in found)
     as_key = torch.cat([pad(kernel.T, (0, 0, 1, 0)), pad(kernel.T, (0, 0, 0, 1))], 1)  # of y s (..) + (..)
-    both = Term(None, torch.cat([slope(above), below]), *sums)
-    d_features = loops.derive(features, reach, out, grad, both, Term(None, slope(as_key), *to_keys), own, keep)
-    return d_features, d_kernel, d_own
+    slopes = slope(as_key)
+    key = Term(None, pad(slopes, (0, 0, 0, most - len(slopes))), *to_keys)
+    return loops.derive(features, reach, out, grad, _both([slope(part) for part in above], below, sums), key, keep), d_kernel, d_own
 
 
 def _attend_masked(features, keep, kernel, own, reach, loops, in_place):
@@ -213,7 +220,7 @@ def shift(kernel: Tensor, by: int) -> Tensor:
 
 
 @functools.lru_cache
-def _chebyshev(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chebyshev(count: int, device: torch.device) -> tuple[Tensor, ...]:
     """Nodes (n,), the transform (n, n) of values there to Chebyshev coefficients, and (n, n) from these to coefficients of powers."""
     angles = np.pi * (np.arange(count) + 0.5) / count
     transform = np.cos(np.outer(np.arange(count), angles)) * 2 / count
@@ -222,4 +229,4 @@ def _chebyshev(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for degree in range(count):
         of_degree = np.polynomial.chebyshev.cheb2poly(np.eye(count)[degree])
         powers[: len(of_degree), degree] = of_degree
-    return np.cos(angles), transform, powers
+    return tuple(torch.from_numpy(array).to(device) for array in (np.cos(angles), transform, powers))

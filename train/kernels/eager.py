@@ -28,33 +28,39 @@ def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tens
     return rows, columns
 
 
-def attend(
-    features: Tensor, reach: float, matrix: Tensor, sums: tuple, own: Tensor, keep: Tensor | None, out: Tensor
-) -> None:
-    above, below = (_coefficients(Term(None, side, *sums)) for side in matrix)
+def attend(features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor]:
+    rows, columns = (side[0] for side in gather(features, reach, matrix.shape[1], (None,), keep))
+    both = Term(None, matrix, rows, columns, less)
+    above, below = (_coefficients(half) for half in _halves(both, len(matrix) // 2))
     for part in parts(features):
         f = features[part]
         x = f / reach
-        e = _horner(own[:, None, None, None], x)
-        quotient = (_at(above, part, x) - e * f).div_(_at(below, part, x) - e)
+        quotient = _at(above, part, x).div_(_at(below, part, x))
         out[part] = f + (quotient if keep is None else quotient.masked_fill(keep[part] == 0, 0))
+    return rows, columns
 
 
-def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, own: Tensor, keep, count: int):
-    up = grad / (combine(features, reach, (below,), (Own(None, -own),), None))
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
+    up = grad / combine(features, reach, (below,), (), None)
     return gather(features, reach, count, (up, (features - out).mul_(up)), keep)
 
 
-def derive(
-    features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, own: Tensor, keep
-) -> Tensor:
-    terms = len(key.matrix)
-    above, below = (both._replace(matrix=m) for m in (both.matrix[: terms - 1], both.matrix[terms - 1 :]))
-    up = grad / combine(features, reach, (below,), (Own(None, -own),), None)
-    down = (features - out).mul_(up)
-    slopes = above._replace(multiplier=up), below._replace(multiplier=down, matrix=slope(below.matrix)), key
-    owns = Own(up, -reach * own), Own((up * features).add_(down), -slope(own))
-    return combine(features, reach, slopes, owns, keep).div_(reach).add_(grad)
+def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
+    above, below = _halves(both, len(key.matrix) - 1)
+    up = grad / combine(features, reach, (below,), (), None)
+    down = below._replace(
+        multiplier=(features - out).mul_(up),
+        matrix=slope(below.matrix),
+        less=None if below.less is None else slope(below.less),
+    )
+    return combine(features, reach, (above._replace(multiplier=up), down, key), (), keep).div_(reach).add_(grad)
+
+
+def _halves(both: Term, terms: int) -> tuple[Term, Term]:
+    """The polynomial of the first `terms` coefficients, and that of the others."""
+    less = (None, None) if both.less is None else (both.less[:terms], both.less[terms:])
+    matrices = both.matrix[:terms], both.matrix[terms:]
+    return tuple(both._replace(matrix=m, less=part) for m, part in zip(matrices, less))
 
 
 def combine(

@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#else /* elsewhere they cost nothing */
+#define _mm_getcsr() 0
+#define _mm_setcsr(state) (void)(state)
+#endif
+#define FLUSHED 0x8040 /* numbers below 1e-38 are 0: high powers of small x would take many times as long */
 
 #ifdef __AVX512F__
 #define BYTES 64
@@ -12,9 +19,12 @@
 #define BYTES 32
 #endif
 typedef REAL vec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias)); /* anywhere in a map */
+typedef REAL half __attribute__((vector_size(BYTES / 2), may_alias));
+typedef REAL quarter __attribute__((vector_size(BYTES / 4), may_alias));
 #define LANES (long)(BYTES / sizeof(REAL))
 #define TILE 256        /* columns */
 #define VECS (TILE / LANES)
+#define ROWS 4          /* worked on at a time, so that a column's sums are loaded and stored once for all of them */
 #define FLUSH 64        /* rows whose sum is in REAL before it goes on in double */
 #define MOST 64         /* terms of a polynomial, or power sums, at the most */
 #define TERMS 3
@@ -27,6 +37,11 @@ static inline const vec *view(vec *room, const REAL *from, long width) {
     return room;
 }
 
+/* Asks for what lies there soon, a tile's width of it. */
+static inline void ahead(const REAL *from) {
+    for (long j = 0; j < TILE; j += 64 / (long)sizeof(REAL)) __builtin_prefetch(from + j);
+}
+
 /* Where to write a row, and what brings it there if that is not the map itself. */
 static inline vec *target(vec *room, REAL *to, long width) { return width % (4 * LANES) == 0 ? (vec *)to : room; }
 static inline void settle(const vec *written, REAL *to, long width) {
@@ -34,83 +49,127 @@ static inline void settle(const vec *written, REAL *to, long width) {
 }
 
 static double across(vec v) {
+    half h = ((half *)&v)[0] + ((half *)&v)[1];
+    quarter q = ((quarter *)&h)[0] + ((quarter *)&h)[1];
     double sum = 0;
-    for (int l = 0; l < LANES; l++) sum += v[l];
+    for (int l = 0; l < LANES / 4; l++) sum += q[l];
     return sum;
+}
+
+/* The loops over a row are functions, so that the compiler keeps the addresses of a thread's room. */
+#define ROW static __attribute__((noinline, noipa)) void
+typedef const vec (*terms)[VECS]; /* of the columns of a tile, one after the other */
+
+/* Sums of t x^k, k < K, over ROWS rows of a tile: what sums[k] gains in each column, and of_rows[k][r] in each lane of row r. */
+ROW add_powers(long used, long K, const vec (*x)[VECS], const vec *const *t, vec (*sums)[VECS], vec (*of_rows)[ROWS]) {
+    unsigned state = _mm_getcsr();
+    _mm_setcsr(state | FLUSHED);
+    for (long j = 0; j < used; j += 2) {
+        vec x0 = x[0][j], x1 = x[1][j], x2 = x[2][j], x3 = x[3][j], y0 = x[0][j + 1], y1 = x[1][j + 1], y2 = x[2][j + 1], y3 = x[3][j + 1];
+        vec t0 = t[0][j], t1 = t[1][j], t2 = t[2][j], t3 = t[3][j], u0 = t[0][j + 1], u1 = t[1][j + 1], u2 = t[2][j + 1], u3 = t[3][j + 1];
+        for (long k = 0; k < K; k++) {
+            sums[k][j] += (t0 + t1) + (t2 + t3), sums[k][j + 1] += (u0 + u1) + (u2 + u3);
+            of_rows[k][0] += t0 + u0, of_rows[k][1] += t1 + u1, of_rows[k][2] += t2 + u2, of_rows[k][3] += t3 + u3;
+            t0 *= x0, t1 *= x1, t2 *= x2, t3 *= x3, u0 *= y0, u1 *= y1, u2 *= y2, u3 *= y3;
+        }
+    }
+    _mm_setcsr(state);
+}
+
+/* ROWS rows from n on as x; those beyond N, or not kept, are 0. */
+static void load_rows(const REAL *f, REAL inverse, long N, long C, long n, long width, const REAL *keep, vec (*x)[VECS]) {
+    for (long r = 0; r < ROWS; r++) {
+        if (n + r >= N || (keep && !keep[n + r])) {
+            memset(x[r], 0, sizeof x[r]);
+            continue;
+        }
+        vec room[VECS];
+        ahead(f + (n + r + ROWS) * C);
+        const vec *v = view(room, f + (n + r) * C, width);
+        for (long j = 0; j < (width + LANES - 1) / LANES || j % 2; j++) x[r][j] = v[j] * inverse;
+    }
+}
+
+static void add_to(double *restrict totals, const REAL *restrict sums) {
+    for (long j = 0; j < TILE; j++) totals[j] += sums[j];
 }
 
 /* One tile: rows[(i * N + n) * K + k] += its share of the sum over row n of v_i x^k, columns[i][k] = the sums over its columns. */
 static void gather_tile(const REAL *f, REAL inverse, long N, long C, long c, long K, long V, const REAL *const *values,
                         const REAL *keep, double *rows, REAL *const *columns, size_t step) {
     long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec sums[MOST][VECS];
+    static _Thread_local vec sums[MOST][VECS], x[ROWS][VECS], t[ROWS][VECS], of_rows[MOST][ROWS];
     static _Thread_local double totals[MOST][TILE];
-    vec ones[VECS];
-    for (long j = 0; j < TILE; j++) ((REAL *)ones)[j] = j < width;
     for (long i = 0; i < V; i++) {
+        long from = !values[i]; /* 1 to the power of 0 is counted */
+        double count = 0;
         memset(totals, 0, K * sizeof totals[0]);
-        for (long begin = 0; begin < N; begin += FLUSH) {
-            memset(sums, 0, K * sizeof sums[0]);
-            for (long n = begin; n < N && n < begin + FLUSH; n++) {
-                vec room[VECS], more[VECS], of_row[MOST];
-                if (keep && !keep[n]) continue;
-                const vec *x = view(room, f + n * C + c, width), *t = ones;
-                if (values[i]) t = view(more, values[i] + n * C + c, width);
-                memset(of_row, 0, K * sizeof of_row[0]);
-                for (long j = 0; j < used; j += 4) {
-                    vec x0 = x[j] * inverse, x1 = x[j + 1] * inverse, x2 = x[j + 2] * inverse, x3 = x[j + 3] * inverse;
-                    vec t0 = t[j], t1 = t[j + 1], t2 = t[j + 2], t3 = t[j + 3];
-                    for (long k = 0; k < K; k++) {
-                        vec *s = sums[k] + j;
-                        s[0] += t0, s[1] += t1, s[2] += t2, s[3] += t3;
-                        of_row[k] += (t0 + t1) + (t2 + t3);
-                        t0 *= x0, t1 *= x1, t2 *= x2, t3 *= x3;
-                    }
-                }
-                for (long k = 0; k < K; k++) rows[(i * N + n) * K + k] += across(of_row[k]);
+        for (long n = 0; n < N; n += ROWS) {
+            if (n % FLUSH == 0) memset(sums, 0, K * sizeof sums[0]);
+            load_rows(f + c, inverse, N, C, n, width, keep, x);
+            if (values[i]) load_rows(values[i] + c, 1, N, C, n, width, keep, t);
+            const vec(*first)[VECS] = (const vec(*)[VECS])(values[i] ? t : x), *const of_t[ROWS] = {first[0], first[1], first[2], first[3]};
+            memset(of_rows, 0, K * sizeof of_rows[0]);
+            add_powers(used, K - from, (const vec(*)[VECS])x, of_t, sums + from, of_rows + from);
+            for (long r = 0; r < ROWS && n + r < N; r++) {
+                double *row = rows + (i * N + n + r) * K;
+                if (from && (!keep || keep[n + r])) row[0] += width, count++;
+                for (long k = from; k < K; k++) row[k] += across(of_rows[k][r]);
             }
-            for (long k = 0; k < K; k++)
-                for (long j = 0; j < width; j++) totals[k][j] += ((REAL *)sums[k])[j];
+            if (n % FLUSH == FLUSH - ROWS || n + ROWS >= N)
+                for (long k = from; k < K; k++) add_to(totals[k], (const REAL *)sums[k]);
         }
+        if (from)
+            for (long j = 0; j < width; j++) totals[0][j] = count;
         for (long k = 0; k < K; k++)
             for (long j = 0; j < width; j++) columns[i][k * step + c + j] = totals[k][j];
     }
 }
 
-/* rows (V, K, B, N): what the shares of a bag's tiles found, added up; frees it. */
-static void reduce(long B, long N, long K, long V, long shares, double *part, REAL *rows) {
+/* rows (V, K, B, N) of bag b: what the shares of its tiles found, added up. */
+static void reduce(long b, long B, long N, long K, long V, long shares, const double *part, REAL *rows) {
     for (long i = 0; i < V; i++)
         for (long k = 0; k < K; k++)
-            for (long b = 0; b < B; b++)
-                for (long n = 0; n < N; n++) {
-                    double sum = 0;
-                    for (long share = 0; share < shares; share++)
-                        sum += part[((size_t)(b * shares + share) * V * N + i * N + n) * K + k];
-                    rows[((i * K + k) * B + b) * N + n] = sum;
-                }
+            for (long n = 0; n < N; n++) {
+                double sum = 0;
+                for (long share = 0; share < shares; share++) sum += part[((share * V + i) * N + n) * K + k];
+                rows[((i * K + k) * B + b) * N + n] = sum;
+            }
+}
+
+/* Bags are shared between threads, or where there are too few each bag's tiles: so many shares of them, with row sums of their own. */
+static long shares_of(long B, long C, int threads) {
+    long tiles = (C + TILE - 1) / TILE;
+    return B >= threads ? 1 : threads < tiles ? threads : tiles;
+}
+#define PRAGMA(text) _Pragma(#text)
+#define EACH_BAG PRAGMA(omp parallel for num_threads(threads) if (shares == 1))
+#define EACH_SHARE PRAGMA(omp parallel for num_threads(threads) if (shares > 1))
+
+/* rows (V, K, B, N), columns (V, K, B, C) of bag b: the sums of keep v x^k over each row and each column; a value NULL stands for 1. */
+static void gather_bag(long b, long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values,
+                       const REAL *keep, REAL *rows, REAL *columns, long shares, int threads) {
+    double *part = calloc((size_t)shares * V * N * K, sizeof(double));
+    EACH_SHARE
+    for (long share = 0; share < shares; share++)
+        for (long c = share * TILE; c < C; c += shares * TILE) {
+            const REAL *of_bag[2] = {0};
+            REAL *to[2] = {0};
+            for (long i = 0; i < V; i++) {
+                of_bag[i] = values[i] ? values[i] + (size_t)b * N * C : NULL;
+                to[i] = columns + ((size_t)i * K * B + b) * C;
+            }
+            gather_tile(f + (size_t)b * N * C, inverse, N, C, c, K, V, of_bag, keep ? keep + b * N : NULL, part + share * V * N * K, to, (size_t)B * C);
+        }
+    reduce(b, B, N, K, V, shares, part, rows);
     free(part);
 }
 
-/* rows (V, K, B, N), columns (V, K, B, C): the sums of keep v x^k over each row and each column; a value NULL stands for 1 */
-void gather(long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values,
-            const REAL *keep, REAL *rows, REAL *columns, int threads) {
-    long tiles = (C + TILE - 1) / TILE;
-    long shares = B >= threads ? 1 : threads < tiles ? threads : tiles; /* of a bag's tiles, each with row sums of its own */
-    double *part = calloc((size_t)B * shares * V * N * K, sizeof(double));
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (long b = 0; b < B; b++)
-        for (long share = 0; share < shares; share++)
-            for (long tile = share; tile < tiles; tile += shares) {
-                const REAL *of_bag[2] = {0};
-                REAL *to[2] = {0};
-                for (long i = 0; i < V; i++) {
-                    of_bag[i] = values[i] ? values[i] + (size_t)b * N * C : NULL;
-                    to[i] = columns + ((size_t)i * K * B + b) * C;
-                }
-                gather_tile(f + (size_t)b * N * C, inverse, N, C, tile * TILE, K, V, of_bag, keep ? keep + b * N : NULL,
-                            part + (size_t)(b * shares + share) * V * N * K, to, (size_t)B * C);
-            }
-    reduce(B, N, K, V, shares, part, rows);
+void gather(long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values, const REAL *keep,
+            REAL *rows, REAL *columns, int threads) {
+    long shares = shares_of(B, C, threads);
+    EACH_BAG
+    for (long b = 0; b < B; b++) gather_bag(b, B, N, C, f, inverse, K, V, values, keep, rows, columns, shares, threads);
 }
 
 /* A tile's coefficients: to[q] = sum over k of matrix[q, k] source[k], for Q polynomials' terms of K power sums */
@@ -135,107 +194,155 @@ static void coefficients(vec (*to)[VECS], const REAL *matrix, long Q, long K, co
 }
 
 
-/* out = f + keep * numerator / denominator, both polynomials of Q terms whose coefficients are the row's (B, N, 2, Q) plus the column's,
-   matrix (2, Q, K) times power sums (K, B, C), less the position's own e(x), times f in the numerator. out may be f. */
-void attend(long B, long N, long C, const REAL *f, double inverse, long Q, long K, const REAL *matrix, const REAL *rows,
-            const REAL *columns, long own_terms, const REAL *own, const REAL *keep, REAL *out, int threads) {
-    long tiles = (C + TILE - 1) / TILE;
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (long b = 0; b < B; b++)
-        for (long tile = 0; tile < tiles; tile++) {
-            long c = tile * TILE, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-            static _Thread_local vec column[2 * MOST][VECS];
-            coefficients(column, matrix, 2 * Q, K, columns + (size_t)b * C + c, (size_t)B * C, width);
-            for (long n = 0; n < N; n++) {
-                size_t at = ((size_t)b * N + n) * C + c;
-                vec room[VECS], more[VECS];
-                const REAL *row = rows + ((size_t)b * N + n) * 2 * Q, *rest = row + Q;
-                const vec *v = view(room, f + at, width);
-                vec *to = target(more, out + at, width);
-                if (keep && !keep[b * N + n]) {
-                    if (out != f) memcpy(out + at, f + at, width * sizeof(REAL));
-                    continue;
-                }
-                for (long j = 0; j < used; j += 2) {
-                    vec f0 = v[j], f1 = v[j + 1], x0 = f0 * (REAL)inverse, x1 = f1 * (REAL)inverse;
-                    vec n0 = row[Q - 1] + column[Q - 1][j], n1 = row[Q - 1] + column[Q - 1][j + 1];
-                    vec d0 = rest[Q - 1] + column[2 * Q - 1][j], d1 = rest[Q - 1] + column[2 * Q - 1][j + 1];
-                    vec e0 = own[own_terms - 1] + 0 * x0, e1 = e0;
-                    for (long q = Q - 2; q >= 0; q--) {
-                        n0 = n0 * x0 + (row[q] + column[q][j]), n1 = n1 * x1 + (row[q] + column[q][j + 1]);
-                        d0 = d0 * x0 + (rest[q] + column[Q + q][j]), d1 = d1 * x1 + (rest[q] + column[Q + q][j + 1]);
-                    }
-                    for (long q = own_terms - 2; q >= 0; q--) e0 = e0 * x0 + own[q], e1 = e1 * x1 + own[q];
-                    d0 -= e0, d1 -= e1;
-                    to[j] = f0 + (n0 - e0 * f0) / d0, to[j + 1] = f1 + (n1 - e1 * f1) / d1;
-                }
-                settle(to, out + at, width);
+/* to = f + n / d */
+ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above, terms column, const REAL *rest, terms below, vec *to) {
+    for (long j = 0; j < used; j += 4) {
+        vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, x2 = f[j + 2] * inverse, x3 = f[j + 3] * inverse;
+        const vec *c = column[Q - 1] + j, *e = below[Q - 1] + j;
+        REAL a = above[Q - 1], r = rest[Q - 1];
+        vec n0 = a + c[0], n1 = a + c[1], n2 = a + c[2], n3 = a + c[3], d0 = r + e[0], d1 = r + e[1], d2 = r + e[2], d3 = r + e[3];
+        for (long q = Q - 2; q >= 0; q--) {
+            c -= VECS, e -= VECS, a = above[q], r = rest[q];
+            n0 = n0 * x0 + (a + c[0]), n1 = n1 * x1 + (a + c[1]), n2 = n2 * x2 + (a + c[2]), n3 = n3 * x3 + (a + c[3]);
+            d0 = d0 * x0 + (r + e[0]), d1 = d1 * x1 + (r + e[1]), d2 = d2 * x2 + (r + e[2]), d3 = d3 * x3 + (r + e[3]);
+        }
+        to[j] = f[j] + n0 / d0, to[j + 1] = f[j + 1] + n1 / d1, to[j + 2] = f[j + 2] + n2 / d2, to[j + 3] = f[j + 3] + n3 / d3;
+    }
+}
+
+/* u = g / d, w = (f - out) u */
+ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *g, long Q, const REAL *rest, terms below, vec *u, vec *w) {
+    for (long j = 0; j < used; j += 2) {
+        vec x0 = x[j], x1 = x[j + 1], d0 = rest[Q - 1] + below[Q - 1][j], d1 = rest[Q - 1] + below[Q - 1][j + 1];
+        for (long q = Q - 2; q >= 0; q--)
+            d0 = d0 * x0 + (rest[q] + below[q][j]), d1 = d1 * x1 + (rest[q] + below[q][j + 1]);
+        u[j] = g[j] / d0, u[j + 1] = g[j + 1] / d1;
+        w[j] = (f[j] - out[j]) * u[j], w[j + 1] = (f[j + 1] - out[j + 1]) * u[j + 1];
+    }
+}
+
+/* to = (u n'(x) + w d'(x) + r'(x)) / s + g */
+ROW derive_row(long used, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, terms column,
+               const REAL *rest, terms below, const REAL *of_key, terms key, vec *to) {
+    for (long j = 0; j < used; j += 2)
+        for (long i = j; i < j + 2; i++) {
+            vec x = f[i] * inverse, up = 0 * x, down = up, d = rest[Q - 1] + below[Q - 1][i], r = of_key[Q - 1] + key[Q - 1][i];
+            for (long q = Q - 2; q >= 0; q--) {
+                down = down * x + d, d = d * x + (rest[q] + below[q][i]);
+                up = up * x + (above[q] + column[q][i]), r = r * x + (of_key[q] + key[q][i]);
             }
+            vec u = g[i] / d, w = (f[i] - out[i]) * u;
+            to[i] = (u * up + w * down + r) * inverse + g[i];
         }
 }
 
-/* The gradients of a position's numerator and denominator: u = g / d and w = (f - out) u, d the denominator as in `attend`. */
-#define GIVEN(l)                                                                                      \
-    vec x##l = v[j + l] * (REAL)inverse, d##l = rest[Q - 1] + column[Q - 1][j + l], e##l = own[own_terms - 1] + 0 * x##l; \
-    for (long q = Q - 2; q >= 0; q--) d##l = d##l * x##l + (rest[q] + column[q][j + l]);              \
-    for (long q = own_terms - 2; q >= 0; q--) e##l = e##l * x##l + own[q];                            \
-    vec u##l = g[j + l] / (d##l - e##l), w##l = (v[j + l] - o[j + l]) * u##l
-
-/* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column. The denominator's coefficients are
-   of_rows (B, N, Q) plus matrix (Q, K) times power sums (K, B, C). */
-void given(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
-           const REAL *matrix, const REAL *of_rows, const REAL *power_columns, long own_terms, const REAL *own,
-           const REAL *keep, long Kg, REAL *rows, REAL *columns, int threads) {
-    long tiles = (C + TILE - 1) / TILE;
-    long shares = B >= threads ? 1 : threads < tiles ? threads : tiles;
-    double *part = calloc((size_t)B * shares * 2 * N * Kg, sizeof(double));
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (long b = 0; b < B; b++)
-        for (long share = 0; share < shares; share++)
-            for (long tile = share; tile < tiles; tile += shares) {
-                long c = tile * TILE, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-                static _Thread_local vec column[MOST][VECS], sums[2 * MOST][VECS];
-                static _Thread_local double totals[2 * MOST][TILE];
-                double *of_share = part + (size_t)(b * shares + share) * 2 * N * Kg;
-                coefficients(column, matrix, Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
-                memset(totals, 0, 2 * Kg * sizeof totals[0]);
-                for (long n = 0; n < N; n++) {
-                    size_t at = ((size_t)b * N + n) * C + c;
-                    const REAL *rest = of_rows + ((size_t)b * N + n) * Q;
-                    vec room[3][VECS], of_row[2 * MOST];
-                    if (n % FLUSH == 0) memset(sums, 0, 2 * Kg * sizeof sums[0]);
-                    if (!keep || keep[b * N + n]) {
-                        const vec *v = view(room[0], f + at, width), *o = view(room[1], out + at, width), *g = view(room[2], grad + at, width);
-                        memset(of_row, 0, 2 * Kg * sizeof of_row[0]);
-                        for (long j = 0; j < used; j += 2) {
-                            GIVEN(0);
-                            GIVEN(1);
-                            for (long k = 0; k < Kg; k++) {
-                                sums[k][j] += u0, sums[k][j + 1] += u1, of_row[k] += u0 + u1;
-                                sums[Kg + k][j] += w0, sums[Kg + k][j + 1] += w1, of_row[Kg + k] += w0 + w1;
-                                u0 *= x0, u1 *= x1, w0 *= x0, w1 *= x1;
-                            }
-                        }
-                        for (long i = 0; i < 2; i++)
-                            for (long k = 0; k < Kg; k++) of_share[(i * N + n) * Kg + k] += across(of_row[i * Kg + k]);
-                    }
-                    if (n % FLUSH == FLUSH - 1 || n == N - 1)
-                        for (long k = 0; k < 2 * Kg; k++)
-                            for (long j = 0; j < width; j++) totals[k][j] += ((REAL *)sums[k])[j];
-                }
-                for (long k = 0; k < 2 * Kg; k++)
-                    for (long j = 0; j < width; j++) columns[(k * B + b) * C + c + j] = totals[k][j];
-            }
-    reduce(B, N, Kg, 2, shares, part, rows);
+/* One tile of bag b: out = f + keep * n / d, of_rows (N, 2 Q). */
+static void attend_tile(long b, long B, long N, long C, long c, const REAL *f, REAL inverse, long Q, long K, const REAL *matrix, const REAL *of_rows,
+                        const REAL *power_columns, const REAL *keep, REAL *out) {
+    long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
+    static _Thread_local vec column[2 * MOST][VECS];
+    coefficients(column, matrix, 2 * Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
+    for (long n = 0; n < N; n++) {
+        size_t at = ((size_t)b * N + n) * C + c;
+        vec room[VECS], more[VECS];
+        if (keep && !keep[b * N + n]) {
+            if (out != f) memcpy(out + at, f + at, width * sizeof(REAL));
+            continue;
+        }
+        ahead(f + at + C);
+        const vec *v = view(room, f + at, width);
+        vec *to = target(more, out + at, width);
+        attend_row(used, inverse, v, Q, of_rows + n * 2 * Q, (terms)column, of_rows + n * 2 * Q + Q, (terms)column + Q, to);
+        settle(to, out + at, width);
+    }
 }
 
-/* d_f = (u n'(x) + w d'(x) + r'(x) - own) / s + g: the gradient of the features. n' has Q - 1 coefficients and d Q, of_rows (B, N, 2 Q - 1) plus matrix
+/* out = f + keep * numerator / denominator, polynomials of Q terms each: matrix (2 Q, K) times the power sums of rows (K, B, N) and columns (K, B, C),
+   which are made on the way, less `less` (2 Q). A bag lies in the cache when it is read again. out may be f. */
+void attend(long B, long N, long C, const REAL *f, double inverse, long Q, long K, const REAL *matrix, const REAL *less, const REAL *keep,
+            REAL *rows, REAL *columns, REAL *out, int threads) {
+    long shares = shares_of(B, C, threads);
+    const REAL *ones[1] = {NULL};
+    EACH_BAG
+    for (long b = 0; b < B; b++) {
+        gather_bag(b, B, N, C, f, inverse, K, 1, ones, keep, rows, columns, shares, threads);
+        REAL *of_rows = malloc((size_t)N * 2 * Q * sizeof(REAL));
+        for (long n = 0; n < N; n++)
+            for (long q = 0; q < 2 * Q; q++) {
+                double sum = -less[q];
+                for (long k = 0; k < K; k++) sum += (double)matrix[q * K + k] * rows[(k * B + b) * N + n];
+                of_rows[n * 2 * Q + q] = sum;
+            }
+        EACH_SHARE
+        for (long share = 0; share < shares; share++)
+            for (long c = share * TILE; c < C; c += shares * TILE)
+                attend_tile(b, B, N, C, c, f, inverse, Q, K, matrix, of_rows, columns, keep, out);
+        free(of_rows);
+    }
+}
+
+/* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column, of the gradients of a position's numerator and
+   denominator: u = g / d and w = (f - out) u. d has Q terms, of_rows (B, N, Q) plus matrix (Q, K) times power sums (K, B, C). */
+static void given_tile(long b, long B, long N, long C, long c, const REAL *f, REAL inverse, const REAL *out, const REAL *grad, long Q, long K,
+                       const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, double *of_share, REAL *columns) {
+    long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
+    static _Thread_local vec column[MOST][VECS], sums[2][MOST][VECS], x[ROWS][VECS], uw[2][ROWS][VECS], row_sums[MOST][ROWS];
+    static _Thread_local double totals[2][MOST][TILE];
+    size_t at = (size_t)b * N * C + c;
+    coefficients(column, matrix, Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
+    for (long i = 0; i < 2; i++) memset(totals[i], 0, Kg * sizeof totals[i][0]);
+    for (long begin = 0; begin < N; begin += ROWS) {
+        load_rows(f + at, inverse, N, C, begin, width, keep, x);
+        for (long r = 0; r < ROWS; r++) {
+            long n = begin + r;
+            vec *u = uw[0][r], *w = uw[1][r], room[3][VECS];
+            if (n >= N || (keep && !keep[n])) {
+                memset(u, 0, sizeof uw[0][r]), memset(w, 0, sizeof uw[1][r]);
+                continue;
+            }
+            ahead(out + at + (n + 1) * C), ahead(grad + at + (n + 1) * C);
+            const vec *v = view(room[0], f + at + n * C, width), *o = view(room[1], out + at + n * C, width);
+            const vec *g = view(room[2], grad + at + n * C, width);
+            given_row(used, x[r], v, o, g, Q, of_rows + ((size_t)b * N + n) * Q, (terms)column, u, w);
+        }
+        for (long i = 0; i < 2; i++) {
+            const vec *of_t[ROWS] = {uw[i][0], uw[i][1], uw[i][2], uw[i][3]};
+            if (begin % FLUSH == 0) memset(sums[i], 0, Kg * sizeof sums[i][0]);
+            memset(row_sums, 0, Kg * sizeof row_sums[0]);
+            add_powers(used, Kg, (const vec(*)[VECS])x, of_t, sums[i], row_sums);
+            for (long r = 0; r < ROWS && begin + r < N; r++)
+                for (long k = 0; k < Kg; k++) of_share[(i * N + begin + r) * Kg + k] += across(row_sums[k][r]);
+            if (begin % FLUSH == FLUSH - ROWS || begin + ROWS >= N)
+                for (long k = 0; k < Kg; k++) add_to(totals[i][k], (const REAL *)sums[i][k]);
+        }
+    }
+    for (long i = 0; i < 2; i++)
+        for (long k = 0; k < Kg; k++)
+            for (long j = 0; j < width; j++) columns[((i * Kg + k) * B + b) * C + c + j] = totals[i][k][j];
+}
+
+void given(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
+           const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
+           REAL *columns, int threads) {
+    long shares = shares_of(B, C, threads);
+    EACH_BAG
+    for (long b = 0; b < B; b++) {
+        double *part = calloc((size_t)shares * 2 * N * Kg, sizeof(double));
+        EACH_SHARE
+        for (long share = 0; share < shares; share++)
+            for (long c = share * TILE; c < C; c += shares * TILE)
+                given_tile(b, B, N, C, c, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep ? keep + b * N : NULL, Kg, part + share * 2 * N * Kg, columns);
+        reduce(b, B, N, Kg, 2, shares, part, rows);
+        free(part);
+    }
+}
+
+/* d_f = (u n'(x) + w d'(x) + r'(x)) / s + g: the gradient of the features. n' has Q - 1 terms and d Q, of_rows (B, N, 2 Q - 1) plus matrix
    (2 Q - 1, K) times power sums (K, B, C); r', which keys are given, Q, key_rows (B, N, Q) plus key_matrix (Q, Kk) times key_columns (Kk, B, C). */
 void derive(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
             const REAL *matrix, const REAL *of_rows, const REAL *power_columns, long Kk, const REAL *key_matrix,
-            const REAL *key_rows, const REAL *key_columns, long own_terms, const REAL *own, const REAL *keep, REAL *d_f, int threads) {
+            const REAL *key_rows, const REAL *key_columns, const REAL *keep, REAL *d_f, int threads) {
     long tiles = (C + TILE - 1) / TILE;
-    REAL reach = 1 / inverse;
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (long b = 0; b < B; b++)
         for (long tile = 0; tile < tiles; tile++) {
@@ -253,21 +360,10 @@ void derive(long B, long N, long C, const REAL *f, double inverse, const REAL *o
                     memcpy(d_f + at, grad + at, width * sizeof(REAL));
                     continue;
                 }
+                ahead(f + at + C), ahead(out + at + C), ahead(grad + at + C);
                 const vec *v = view(room[0], f + at, width), *o = view(room[1], out + at, width), *g = view(room[2], grad + at, width);
                 vec *to = target(room[3], d_f + at, width);
-                for (long j = 0; j < used; j++) {
-                    vec x = v[j] * (REAL)inverse, none = 0 * x;
-                    vec d = rest[Q - 1] + below[Q - 1][j], d_slope = none, e = own[own_terms - 1] + none, e_slope = none;
-                    vec r = of_key[Q - 1] + key[Q - 1][j], up = none;
-                    for (long q = Q - 2; q >= 0; q--) {
-                        d_slope = d_slope * x + d, d = d * x + (rest[q] + below[q][j]);
-                        r = r * x + (of_key[q] + key[q][j]);
-                        up = up * x + (above[q] + column[q][j]);
-                    }
-                    for (long q = own_terms - 2; q >= 0; q--) e_slope = e_slope * x + e, e = e * x + own[q];
-                    vec u = g[j] / (d - e), w = (v[j] - o[j]) * u;
-                    to[j] = (u * up + w * d_slope + r - reach * (u * e) - e_slope * (u * v[j] + w)) * (REAL)inverse + g[j];
-                }
+                derive_row(used, inverse, v, o, g, Q, above, (terms)column, rest, (terms)below, of_key, (terms)key, to);
                 settle(to, d_f + at, width);
             }
         }

@@ -9,17 +9,19 @@ from stavad.train.kernels.compiled import call, library
 
 
 class Term(NamedTuple):
-    """m(position) p(x): the polynomial's coefficients are `matrix` times the power sums, the row's plus the column's."""
+    """m(position) p(x): the polynomial's coefficients are `matrix` times the power sums, the row's plus the column's, less `less`."""
 
     multiplier: Tensor | None  # (B, N, C); None stands for 1
     matrix: Tensor  # (Q, K)
     rows: Tensor  # (K, B, N)
     columns: Tensor  # (K, B, C)
+    less: Tensor | None = None  # (Q,)
 
     @property
     def of_rows(self) -> Tensor:
-        """(B, N, Q)."""
-        return torch.einsum("qk,kbn->bnq", self.matrix, self.rows)
+        """(B, N, Q), less `less`."""
+        rows = torch.einsum("qk,kbn->bnq", self.matrix, self.rows)
+        return rows if self.less is None else rows - self.less
 
 
 class Own(NamedTuple):
@@ -45,37 +47,37 @@ def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tens
     return rows, columns
 
 
-def attend(
-    features: Tensor, reach: float, matrix: Tensor, sums: tuple, own: Tensor, keep: Tensor | None, out: Tensor
-) -> None:
-    """out = features + numerator / denominator, the polynomials of matrix (2, Q, K); `out` may be `features`."""
-    rows, columns = sums
-    of_rows = torch.einsum("tqk,kbn->bntq", matrix, rows)
-    _, terms, count = matrix.shape
+def attend(features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor]:
+    """out = features + numerator / denominator, whose coefficients follow each other in `matrix` (2 Q, K) and `less` (2 Q,), as in `Term`.
+
+    `out` may be `features`. Returns the power sums of rows (K, B, N) and columns (K, B, C).
+    """
+    bags, clips, width = features.shape
+    terms, count = matrix.shape
+    rows, columns = features.new_empty(count, bags, clips), features.new_empty(count, bags, width)
     call(
-        library("powers.c", features.dtype), "attend", *features.shape, features, 1 / reach, terms, count, matrix, of_rows,
-        columns, len(own), own, keep, out,
+        library("powers.c", features.dtype), "attend", bags, clips, width, features, 1 / reach, terms // 2, count, matrix, less, keep,
+        rows, columns, out,
     )  # fmt: skip
+    return rows, columns
 
 
-def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, own: Tensor, keep, count: int):
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
     """Sums of u x^k and w x^k, k < count, over the rows (2, K, B, N) and columns (2, K, B, C): u = grad / d is the gradient of the numerator,
-    w = (features - out) u that of the denominator d = below - own.
+    w = (features - out) u that of the denominator d.
     """
     bags, clips, width = features.shape
     rows = features.new_empty(2, count, bags, clips)
     columns = features.new_empty(2, count, bags, width)
     call(
         library("powers.c", features.dtype), "given", bags, clips, width, features, 1 / reach, out, grad, *below.matrix.shape,
-        below.matrix, below.of_rows, below.columns, len(own), own, keep, count, rows, columns,
+        below.matrix, below.of_rows, below.columns, keep, count, rows, columns,
     )  # fmt: skip
     return rows, columns
 
 
-def derive(
-    features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, own: Tensor, keep
-) -> Tensor:
-    """Gradient of the features: (u n'(x) + w d'(x) + r'(x) - the position's own) / reach + grad.
+def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
+    """Gradient of the features: (u n'(x) + w d'(x) + r'(x)) / reach + grad.
 
     Args:
         both: coefficients of n', then of d (2 Q - 1, K).
@@ -85,7 +87,7 @@ def derive(
     call(
         library("powers.c", features.dtype), "derive", *features.shape, features, 1 / reach, out, grad, *key.matrix.shape[:1],
         both.matrix.shape[1], both.matrix, both.of_rows, both.columns, key.matrix.shape[1], key.matrix, key.of_rows, key.columns,
-        len(own), own, keep, d_features,
+        keep, d_features,
     )  # fmt: skip
     return d_features
 
