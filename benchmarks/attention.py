@@ -1,6 +1,6 @@
 """Spatial-temporal attention: ours against the written-out form, a row-by-row form, and the floor.
 
-    python -m benchmarks.attention [--device cuda] [--before WORKTREE]
+    python -m benchmarks.attention [--device cuda] [--before FOLDER]
 
 Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
 Peak memory is what was allocated beyond the input (of the slow forms, what the process grew by), in multiples of it.
@@ -36,7 +36,9 @@ LONG = [(6749, 4096), (50_000, 1024), (50_000, 4096)]  # the longest test video 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--before", metavar="WORKTREE", default="", help="of commit 8fe596e: its version beside ours")
+    parser.add_argument(
+        "--before", metavar="FOLDER", default="", help="of commit 8fe596e (before.py): its version beside ours"
+    )
     given = parser.parse_args()
     device = torch.device(given.device)
     name = (
@@ -98,7 +100,7 @@ def beside_before(folder: str, device) -> None:
                 floor, old, new = take_turns(
                     [partial(read_and_write, features), partial(run, before), partial(run, ours)],
                     device,
-                    7 if form == "in C" else 2,
+                    20 if form == "in C" else 2,
                 )
                 memory = peak(partial(run, ours)) / features.nbytes
                 what = "forward and backward" if backward else "forward"

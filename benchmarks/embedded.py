@@ -1,6 +1,6 @@
 """The presets without a download, and how many live cameras they keep up with.
 
-    python -m benchmarks.embedded [--before WORKTREE] [--presets NAME ..]
+    python -m benchmarks.embedded [--before FOLDER] [--presets NAME ..]
 
 Extraction into a store of rendered videos, decoding included, from the moment the first one is opened: clips of 16 frames a second, how many times
 those of the first row in this run, and cameras of 30 frames a second. As many videos as there are cores, so that each has one to decode; at
@@ -34,7 +34,7 @@ RATE = 30  # frames a second of a camera
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", metavar="WORKTREE", default="", help="of commit 8fe596e")
+    parser.add_argument("--before", metavar="FOLDER", default="", help="of commit 8fe596e")
     parser.add_argument("--presets", nargs="*", default=list(CLIPS), choices=list(CLIPS))
     flags = parser.parse_args()
     rows = [(name, "torch", OURS, {}) for name in flags.presets]

@@ -1,7 +1,6 @@
 """Large videos and large data sets: time and memory of today's code beside that of commit 8fe596e, in one run.
 
-    git worktree add /tmp/before 8fe596e
-    python -m benchmarks.large --before /tmp/before
+    python -m benchmarks.large --before FOLDER    (see before.py)
 
 Each figure is of a process of its own. Memory is its peak beyond that of its imports, of an extraction the peak of its largest process.
 """
@@ -64,7 +63,7 @@ print(json.dumps([time.perf_counter() - begun, [[found[n]["low"], found[n]["high
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", metavar="WORKTREE", required=True, help="of commit 8fe596e")
+    parser.add_argument("--before", metavar="FOLDER", required=True, help="of commit 8fe596e")
     before = parser.parse_args().before
     places = {"ours": str(Path(__file__).parents[1]), "before": before}
     with tempfile.TemporaryDirectory() as folder:

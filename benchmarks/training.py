@@ -1,6 +1,6 @@
 """Where the time of a training step goes, for the paper's batch of 30 + 30 bags of 32 segments.
 
-    python -m benchmarks.training [--device cuda] [--before WORKTREE]
+    python -m benchmarks.training [--device cuda] [--before FOLDER]
 
 Forward and backward of each part by itself, and of a whole step, in ms and as a share of the whole. Then what cross-fitting costs: a training of 120 + 120
 videos of 32 segments by itself, and with the three folds before it, which train as many steps each and look eight times at what they hold out.
@@ -9,11 +9,12 @@ videos of 32 segments by itself, and with the three folds before it, which train
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from benchmarks.attention import fastest
+from benchmarks.attention import take_turns
 from benchmarks.before import centred, module
 from stavad.data.bags import Bag
 from stavad.data.catalogue import Video
@@ -25,26 +26,28 @@ from stavad.train.run import TrainingSet, TrainingVideo, fit_set
 from stavad.train.settings import TrainSettings
 
 BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
+TURNS = 12  # of each part after the others, of which the fastest counts
 STEPS = 60  # of the training whose cross-fitting is timed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--before", metavar="WORKTREE", default="", help="of commit 8fe596e: its whole step beside ours"
-    )
+    parser.add_argument("--before", metavar="FOLDER", default="", help="of commit 8fe596e: its whole step beside ours")
     given = parser.parse_args()
     device = torch.device(given.device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads")
     names = ["data", "attention", "head", "losses", "optimiser", "whole step"]
     print(f"{'C':>6}" + "".join(f"{name:>18}" for name in [*names, *["at 8fe596e"] * bool(given.before)]))
     for width in WIDTHS:
-        times = parts(width, device)
+        work = parts(width, device)
+        if given.before:
+            work["at 8fe596e"] = before(given.before, width, device)
+        times = dict(zip(work, take_turns(list(work.values()), device, TURNS)))
         whole = times["whole step"]
         cells = [f"{1e3 * times[name]:.1f} ({times[name] / whole:.0%})" for name in names]
         if given.before:
-            old = before(given.before, width, device)
+            old = times["at 8fe596e"]
             cells.append(f"{1e3 * old:.1f} ({old / whole:.1f} times)")
         print(f"{width:>6}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
     alone, folds = cross_fitting(device)
@@ -68,7 +71,7 @@ def cross_fitting(device) -> tuple[float, float]:
     return alone, time.perf_counter() - begun - alone
 
 
-def before(folder: str, width: int, device) -> float:
+def before(folder: str, width: int, device) -> Callable:
     """A whole step at commit 8fe596e."""
     settings = module(folder, "train.settings").TrainSettings()
     of_model = module(folder, "train.model")
@@ -85,10 +88,10 @@ def before(folder: str, width: int, device) -> float:
         loss.backward()
         optimiser.step()
 
-    return fastest(whole, device, calls=5)
+    return whole
 
 
-def parts(width: int, device) -> dict[str, float]:
+def parts(width: int, device) -> dict[str, Callable]:
     settings = TrainSettings()
     model = AnomalyDetector(width, settings).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -119,8 +122,7 @@ def parts(width: int, device) -> dict[str, float]:
 
     whole()
     work = {"data": lambda: store[next(draws)], "attention": attention, "head": head, "losses": losses}
-    work |= {"optimiser": optimiser.step, "whole step": whole}
-    return {name: fastest(call, device, calls=5) for name, call in work.items()}
+    return work | {"optimiser": optimiser.step, "whole step": whole}
 
 
 if __name__ == "__main__":

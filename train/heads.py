@@ -25,7 +25,20 @@ class RecurrentHead(nn.Module):
         self.forget()
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.out(self.rnn(features)[0]).squeeze(-1).sigmoid()
+        hidden = self.rnn(features)[0] if features.is_cuda else self._by_one_product(features)
+        return self.out(hidden).squeeze(-1).sigmoid()
+
+    def _by_one_product(self, features: Tensor) -> Tensor:
+        """`self.rnn(features)[0]` on a CPU, where it would copy the features and multiply them with one direction's weights at a time.
+
+        Here one product serves both directions of the first layer; each then takes its half of it by a matrix of zeros and ones.
+        """
+        forward, backward, *second = self.rnn.all_weights  # of each: input, recurrent, and their biases
+        projected = features @ torch.cat([forward[0], backward[0]]).T
+        halves = torch.eye(projected.shape[-1], dtype=projected.dtype).chunk(2)
+        weights = [halves[0], *forward[1:], halves[1], *backward[1:], *(weight for layer in second for weight in layer)]
+        before = features.new_zeros(4, len(features), self.rnn.hidden_size)
+        return torch.rnn_relu(projected, before, weights, True, 2, 0.0, self.training, True, True)[0]
 
     @torch.no_grad()
     def forget(self) -> None:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import binary_cross_entropy, relu
 from torch.utils.checkpoint import checkpoint
 
@@ -12,8 +13,8 @@ def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> 
     """Eq. 4: the segments of a normal video alike, those of an abnormal one apart, as far as their cosine is below `margin`.
 
     1 - Avg_{i<j} cos(f_i^n, f_j^n) + Avg_{i<j} min(cos(f_i^p, f_j^p), margin), over the pairs of segments of one video, averaged over
-    videos. The first average needs no pairs: the sum of all cosines is the squared length of the sum of the unit vectors. A zero vector has
-    cosine 0 to all; a video of one segment has no pairs, and an average of 0.
+    videos. Where the segments are too many for their products, the first average needs none: the sum of all cosines is the squared length
+    of the sum of the unit vectors. A zero vector has cosine 0 to all; a video of one segment has no pairs, and an average of 0.
 
     Args:
         abnormal, normal: boosted features (B, N, C) of the abnormal and of the normal videos.
@@ -22,36 +23,63 @@ def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> 
     Returns:
         Scalar.
     """
-    inverse = _inverse_lengths(normal)
-    pairs = max(1, normal.shape[1] * (normal.shape[1] - 1))  # of i and j apart, in both orders
-    together = (inverse[:, None] @ normal).square().sum((1, 2))
-    alike = (together - (inverse > 0).sum(1)) / pairs  # less each with itself
-    return 1 - alike.mean() + _mean_of_pairs(abnormal, margin).mean()
+    return 1 - _mean_of_all(normal).mean() + _mean_of_pairs(abnormal, margin).mean()
 
 
-def _inverse_lengths(bags: Tensor) -> Tensor:
-    """(B, N): 1 / |f|, and 0 for a zero vector."""
-    lengths = torch.linalg.vector_norm(bags, dim=-1)
-    return torch.where(lengths > 0, 1 / torch.where(lengths > 0, lengths, 1), 0)
+def _mean_of_all(bags: Tensor) -> Tensor:
+    """(B,): mean cosine over pairs i < j, of vectors (B, N, C)."""
+    segments = bags.shape[1]
+    if _at_a_time(bags) == segments:
+        return _mean_of_pairs(bags, float("inf"))
+    inverse = _inverse_lengths(bags.square().sum(-1))
+    together = (inverse[:, None] @ bags).square().sum((1, 2))
+    return (together - (inverse > 0).sum(1)) / (segments * (segments - 1))  # less each with itself, in both orders
 
 
 def _mean_of_pairs(bags: Tensor, margin: float) -> Tensor:
     """(B,): mean over pairs i < j of min(cosine, margin), of vectors (B, N, C); of many by blocks of rows, made again for the gradient."""
-    videos, segments, _ = bags.shape
-    rows = max(1, min(segments, BLOCK // (videos * segments)))
+    segments, rows = bags.shape[1], _at_a_time(bags)
 
-    def block(bags: Tensor, inverse: Tensor, begin: int) -> Tensor:
-        products = bags[:, begin : begin + rows] @ bags.mT
+    def total(products: Tensor, inverse: Tensor, begin: int) -> Tensor:
         cosines = products * inverse[:, begin : begin + rows, None] * inverse[:, None]
         return cosines.clamp(max=margin).triu(begin + 1).sum((1, 2))  # the pairs j > i
 
-    inverse = _inverse_lengths(bags)
+    def block(bags: Tensor, inverse: Tensor, begin: int) -> Tensor:
+        return total(bags[:, begin : begin + rows] @ bags.mT, inverse, begin)
+
     if rows == segments:
-        total = block(bags, inverse, 0)
+        products = _Products.apply(bags)
+        found = total(products, _inverse_lengths(products.diagonal(dim1=1, dim2=2)), 0)
     else:
+        inverse = _inverse_lengths(bags.square().sum(-1))
         starts = range(0, segments, rows)
-        total = sum(checkpoint(block, bags, inverse, begin, use_reentrant=False) for begin in starts)
-    return total / max(1, segments * (segments - 1) / 2)
+        found = sum(checkpoint(block, bags, inverse, begin, use_reentrant=False) for begin in starts)
+    return found / max(1, segments * (segments - 1) / 2)
+
+
+def _at_a_time(bags: Tensor) -> int:
+    """Rows of a bag whose products with all others are in memory at a time."""
+    videos, segments, _ = bags.shape
+    return max(1, min(segments, BLOCK // (videos * segments)))
+
+
+def _inverse_lengths(squares: Tensor) -> Tensor:
+    """(B, N): 1 / |f| of |f|^2, and 0 for a zero vector."""
+    return torch.where(squares > 0, torch.where(squares > 0, squares, 1).rsqrt(), 0)
+
+
+class _Products(torch.autograd.Function):
+    """F F^T of (B, N, C). Its gradient is one product with F, where autograd would take two and add them."""
+
+    @staticmethod
+    def forward(ctx, bags):
+        ctx.save_for_backward(bags)
+        return bags @ bags.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return (grad + grad.mT) @ ctx.saved_tensors[0]
 
 
 def ranking(abnormal: Tensor, normal: Tensor) -> Tensor:

@@ -162,11 +162,12 @@ def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, ou
     d_own = -(reach * totals[0, 1 : len(own) + 1] + totals[1, : len(own)])
     if not wanted:
         return None, d_kernel, d_own
-    to_keys = tuple(torch.cat([reach * side[0, :n], side[1, :n]]) for side in found)
-    as_key = torch.cat([pad(kernel.T, (0, 0, 1, 0)), pad(kernel.T, (0, 0, 0, 1))], 1)  # of y s (..) + (..)
-    slopes = slope(as_key)
-    key = Term(None, pad(slopes, (0, 0, 0, most - len(slopes))), *to_keys)
-    return loops.derive(features, reach, out, grad, _both([slope(part) for part in above], below, sums), key, keep), d_kernel, d_own
+    more = most - n
+    times_y, alone = pad(kernel.T, (0, more, 1, more)), pad(kernel.T, (0, more, 0, 1 + more))
+    as_key = torch.cat([reach * times_y, alone], 1)  # y s (..) + (..)
+    key = Term(None, slope(as_key), *(side.flatten(0, 1) for side in found))
+    both = _both([slope(part) for part in above], below, sums)
+    return loops.derive(features, reach, out, grad, both, key, keep), d_kernel, d_own
 
 
 def _attend_masked(features, keep, kernel, own, reach, loops, in_place):

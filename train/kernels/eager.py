@@ -28,7 +28,9 @@ def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tens
     return rows, columns
 
 
-def attend(features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor]:
+def attend(
+    features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor
+) -> tuple[Tensor, Tensor]:
     rows, columns = (side[0] for side in gather(features, reach, matrix.shape[1], (None,), keep))
     both = Term(None, matrix, rows, columns, less)
     above, below = (_coefficients(half) for half in _halves(both, len(matrix) // 2))

@@ -47,7 +47,9 @@ def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tens
     return rows, columns
 
 
-def attend(features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor]:
+def attend(
+    features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor
+) -> tuple[Tensor, Tensor]:
     """out = features + numerator / denominator, whose coefficients follow each other in `matrix` (2 Q, K) and `less` (2 Q,), as in `Term`.
 
     `out` may be `features`. Returns the power sums of rows (K, B, N) and columns (K, B, C).
