@@ -149,7 +149,8 @@ def _fraction(kernel: Tensor, own: Tensor, reach: float):
 
 
 def _both(above, below, sums) -> Term:
-    return Term(None, torch.cat([above[0], below[0]]), *sums, torch.cat([above[1], below[1]]))
+    rows, columns = sums
+    return Term(None, torch.cat([above[0], below[0]]), rows, columns, torch.cat([above[1], below[1]]))
 
 
 def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):

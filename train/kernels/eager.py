@@ -60,9 +60,11 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
 
 def _halves(both: Term, terms: int) -> tuple[Term, Term]:
     """The polynomial of the first `terms` coefficients, and that of the others."""
-    less = (None, None) if both.less is None else (both.less[:terms], both.less[terms:])
-    matrices = both.matrix[:terms], both.matrix[terms:]
-    return tuple(both._replace(matrix=m, less=part) for m, part in zip(matrices, less))
+
+    def of(which: slice) -> Term:
+        return both._replace(matrix=both.matrix[which], less=None if both.less is None else both.less[which])
+
+    return of(slice(terms)), of(slice(terms, None))
 
 
 def combine(
