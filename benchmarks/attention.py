@@ -48,7 +48,7 @@ def main() -> None:
     eager, fused = SpatialTemporalAttention().to(device), SpatialTemporalAttention().to(device)
     fused.load_state_dict(eager.state_dict())
     eager.fused = False
-    print(f"fused: {unavailable() or 'powers.c'}")
+    print(f"fused: {'gpu.py' if device.type == 'cuda' else unavailable() or 'powers.c'}")
     if given.before:
         beside_before(given.before, device)
     forms = {

@@ -13,6 +13,11 @@ if (
 ):  # as many workers as cores: a thread for each, and for the processes that tests start
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # the kernels for GPUs run by numpy; looked at where Triton is imported
+
 from stavad.data.store import Store
 from stavad.evaluate import bootstrap
 

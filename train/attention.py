@@ -14,11 +14,20 @@ a few sums over its members. On a bounded range the functions are powers (`power
 against the written-out form by the tests; docs/attention.md has the derivation. Memory is O(NC).
 """
 
+from types import ModuleType
+
 import torch
 from torch import Tensor, nn
 
 from stavad.train import angles, powers
+from stavad.train.kernels import eager
+from stavad.train.kernels import powers as in_c
 from stavad.train.kernels.compiled import unavailable
+
+try:
+    from stavad.train.kernels import gpu as on_gpu
+except ModuleNotFoundError:  # torch brings Triton along on Linux only
+    on_gpu = None
 
 OFFSET = 1e-8  # the smallest |q| and |k|: as in torch.cosine_similarity, a zero vector has score 0
 
@@ -33,7 +42,8 @@ class SpatialTemporalAttention(nn.Module):
             the queries that see a key, as eq. 2 is printed, but masked: outside the cross a weight is 0, where the printed exp(0) is 1.
 
     Attributes:
-        fused: on a CPU, run loops in C; false where they cannot be compiled (`train.kernels.compiled.unavailable`), or if it was set so.
+        fused: run loops in C on a CPU, Triton kernels on a GPU, and not tensor operations; false where the former cannot be compiled
+            (`train.kernels.compiled.unavailable`), or if it was set so.
 
     Raises:
         ValueError: `normalize` is neither.
@@ -73,12 +83,12 @@ class SpatialTemporalAttention(nn.Module):
             vectors = self._vectors()
             keep = None if mask is None else mask.to(dtype)[..., None]
             attended = features.to(dtype).contiguous()
-            how = keep, vectors, self.normalize, features.device.type == "cpu" and self.fused
+            how, loops = (keep, vectors, self.normalize), self._loops(features.device.type)
             for number in range(self.passes):
                 try:
-                    attended = powers.step(attended, *how, in_place=number > 0)
+                    attended = powers.step(attended, *how, loops, in_place=number > 0)
                 except powers.Unbounded:
-                    attended = angles.step(attended, *how)
+                    attended = angles.step(attended, *how, in_c=loops is in_c)
         return attended.to(features.dtype)
 
     @property
@@ -88,6 +98,11 @@ class SpatialTemporalAttention(nn.Module):
     @fused.setter
     def fused(self, value: bool) -> None:
         self._fused = value
+
+    def _loops(self, device: str) -> ModuleType:
+        if device == "cpu" and self.fused:
+            return in_c
+        return on_gpu if device == "cuda" and self._fused and on_gpu else eager
 
     def _vectors(self) -> tuple[Tensor, ...]:
         """w_q, b_q, w_k, b_k in float64.

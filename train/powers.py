@@ -11,6 +11,7 @@ is chosen for each call; where it would have to be too high, `Unbounded` sends t
 """
 
 import functools
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -19,8 +20,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize as unit
 from torch.nn.functional import pad
 
-from stavad.train.kernels import eager
-from stavad.train.kernels import powers as fused
 from stavad.train.kernels.powers import Own, Term, slope
 
 NODES = 27  # of the Chebyshev grid on which E is looked at
@@ -40,7 +39,7 @@ def step(
     keep: Tensor | None,
     vectors: tuple[Tensor, ...],
     normalize: str,
-    in_c: bool,
+    loops: ModuleType,
     in_place: bool = False,
 ) -> Tensor:
     """F -> F~ (B, N, C).
@@ -48,7 +47,7 @@ def step(
     Args:
         keep: (B, N, 1), 1 for real clips and 0 for padding.
         vectors: w_q, b_q, w_k, b_k in float64.
-        in_c: by the loops of powers.c.
+        loops: who reads the map: `kernels.powers` in C, `kernels.gpu` by Triton, `kernels.eager` by tensor operations.
         in_place: `features` are not needed any more, and nobody asks for gradients: F~ may take their room.
 
     Raises:
@@ -61,9 +60,9 @@ def step(
     kernel, own = polynomials(vectors, reach, features.dtype, features.shape[2])
     polynomial = kernel.to(features), own.to(features)
     if not torch.is_grad_enabled():
-        loops, attend, _ = _form(normalize, in_c)
+        attend, _ = _directions(normalize)
         return attend(features, keep, *polynomial, reach, loops, in_place)[0]
-    return _Step.apply(features, keep, *polynomial, reach, normalize, in_c)
+    return _Step.apply(features, keep, *polynomial, reach, normalize, loops)
 
 
 def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
@@ -104,18 +103,17 @@ def _larger(count: int) -> np.ndarray:
     return np.maximum(*np.indices((count, count))).ravel()
 
 
-def _form(normalize: str, in_c: bool):
-    """The module of the loops, and the functions of the two directions."""
-    both = (_attend, _attend_backward) if normalize == "keys" else (_attend_masked, _attend_masked_backward)
-    return fused if in_c else eager, *both
+def _directions(normalize: str):
+    """The functions of the two directions."""
+    return (_attend, _attend_backward) if normalize == "keys" else (_attend_masked, _attend_masked_backward)
 
 
 class _Step(torch.autograd.Function):
     """For the backward pass it keeps its input, its output, and sums."""
 
     @staticmethod
-    def forward(ctx, features, keep, kernel, own, reach, normalize, in_c):
-        loops, attend, derive = _form(normalize, in_c)
+    def forward(ctx, features, keep, kernel, own, reach, normalize, loops):
+        attend, derive = _directions(normalize)
         ctx.more = reach, loops, derive
         out, sums = attend(features, keep, kernel, own, reach, loops, False)
         ctx.save_for_backward(features, keep, kernel, own, out, *sums)
@@ -158,7 +156,8 @@ def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, ou
     above, below = _fraction(kernel, own, reach)
     most = max(n, len(own) + 1)
     found = loops.given(features, reach, out, grad, Term(None, below[0], *sums, below[1]), keep, most)
-    d_kernel = sum(reach * products(g[0][:n], s[1:]) + products(g[1][:n], s[:-1]) for g, s in zip(found, sums))
+    met = sum(products(side.flatten(0, 1), s) for side, s in zip(found, sums))  # G and H with the power sums
+    d_kernel = reach * met[:n, 1:] + met[most : most + n, :-1]
     totals = found[0].sum((2, 3))
     d_own = -(reach * totals[0, 1 : len(own) + 1] + totals[1, : len(own)])
     if not wanted:

@@ -1,0 +1,177 @@
+"""The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, degrees known when they are compiled.
+
+A tile leaves the sums of its own rows and columns, which are added up afterwards, so that the same map always gives the same sums. Nothing as large as the
+map is written but the result.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from stavad.train.kernels.eager import combine
+from stavad.train.kernels.powers import Term
+
+__all__ = ["attend", "combine", "derive", "gather", "given"]
+
+ROWS, COLUMNS = 32, 64  # of a tile
+
+
+def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
+    rows, columns = _room(features, len(values), count)
+    for place, value in enumerate(values):
+        _gather[_grid(features)](
+            features, _inverse(features, reach), value, keep, rows, columns, *features.shape,
+            V=len(values), PLACE=place, K=count, ONES=value is None, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+        )  # fmt: skip
+    return rows.sum(0), columns.sum(0)
+
+
+def attend(
+    features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor
+) -> tuple[Tensor, Tensor]:
+    rows, columns = (side[0] for side in gather(features, reach, matrix.shape[1], (None,), keep))
+    _attend[_grid(features)](
+        features, _inverse(features, reach), keep, *_coefficients(Term(None, matrix, rows, columns, less)), out, *features.shape,
+        Q=len(matrix) // 2, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+    )  # fmt: skip
+    return rows, columns
+
+
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
+    rows, columns = _room(features, 2, count)
+    _given[_grid(features)](
+        features, _inverse(features, reach), out, grad, keep, *_coefficients(below), rows, columns, *features.shape,
+        Q=len(below.matrix), K=count, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+    )  # fmt: skip
+    return rows.sum(0), columns.sum(0)
+
+
+def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
+    d_features = torch.empty_like(features)
+    _derive[_grid(features)](
+        features, _inverse(features, reach), out, grad, keep, *_coefficients(both), *_coefficients(key), d_features, *features.shape,
+        Q=len(key.matrix), MASKED=keep is not None, R=ROWS, W=COLUMNS,
+    )  # fmt: skip
+    return d_features
+
+
+def _grid(features: Tensor) -> tuple[int, int, int]:
+    bags, clips, width = features.shape
+    return triton.cdiv(width, COLUMNS), triton.cdiv(clips, ROWS), bags
+
+
+def _room(features: Tensor, values: int, count: int) -> tuple[Tensor, Tensor]:
+    """For each tile's sums of rows (tiles in a row, V, K, B, N) and of columns (tiles in a column, V, K, B, C)."""
+    across, down, bags = _grid(features)
+    _, clips, width = features.shape
+    return features.new_empty(across, values, count, bags, clips), features.new_empty(down, values, count, bags, width)
+
+
+def _inverse(features: Tensor, reach: float) -> Tensor:
+    """A tensor: as a number it would come with the digits of float32."""
+    return torch.full((), 1 / reach, dtype=features.dtype, device=features.device)
+
+
+def _coefficients(term: Term) -> tuple[Tensor, Tensor]:
+    """Of the rows (Q, B, N) and of the columns (Q, B, C)."""
+    return term.of_rows.movedim(2, 0).contiguous(), (term.matrix @ term.columns.flatten(1)).contiguous()
+
+
+@triton.jit
+def _tile(N, C, keep, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr):
+    """Rows n and columns c of bag b, where they lie in the map, which there are, and which of these are kept."""
+    b = tl.program_id(2).to(tl.int64)
+    n, c = tl.program_id(1) * R + tl.arange(0, R), tl.program_id(0) * W + tl.arange(0, W)
+    inside = (n < N)[:, None] & (c < C)[None, :]
+    kept = inside
+    if MASKED:
+        kept = inside & (tl.load(keep + b * N + n, mask=n < N, other=0) != 0)[:, None]
+    return b, n, c, (b * N + n)[:, None] * C + c[None, :], inside, kept
+
+
+@triton.jit
+def _coefficient(q, rows, columns, b, n, c, B, N, C):
+    """Of x^q: the row's plus the column's."""
+    of_rows = tl.load(rows + (q * B + b) * N + n, mask=n < N, other=0)
+    return of_rows[:, None] + tl.load(columns + (q * B + b) * C + c, mask=c < C, other=0)[None, :]
+
+
+@triton.jit
+def _polynomial(x, rows, columns, b, n, c, B, N, C, FIRST: tl.constexpr, TERMS: tl.constexpr):
+    total = _coefficient(FIRST + TERMS - 1, rows, columns, b, n, c, B, N, C)
+    for i in tl.static_range(1, TERMS):
+        total = total * x + _coefficient(FIRST + TERMS - 1 - i, rows, columns, b, n, c, B, N, C)
+    return total
+
+
+@triton.jit
+def _add_powers(x, t, rows, columns, b, n, c, B, N, C, V: tl.constexpr, PLACE: tl.constexpr, K: tl.constexpr):
+    """The sums of t x^k, k < K, over this tile's rows and columns."""
+    row_tile, column_tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
+    for k in tl.static_range(K):
+        tl.store(rows + (((row_tile * V + PLACE) * K + k) * B + b) * N + n, tl.sum(t, 1), mask=n < N)
+        tl.store(columns + (((column_tile * V + PLACE) * K + k) * B + b) * C + c, tl.sum(t, 0), mask=c < C)
+        t = t * x
+
+
+@triton.jit
+def _gather(
+    f, inverse, value, keep, rows, columns, B, N, C,
+    V: tl.constexpr, PLACE: tl.constexpr, K: tl.constexpr, ONES: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+):  # fmt: skip
+    b, n, c, at, _, kept = _tile(N, C, keep, MASKED, R, W)
+    x = tl.load(f + at, mask=kept, other=0) * tl.load(inverse)
+    if ONES:  # noqa: SIM108
+        t = tl.where(kept, x * 0 + 1, 0)
+    else:
+        t = tl.load(value + at, mask=kept, other=0)
+    _add_powers(x, t, rows, columns, b, n, c, B, N, C, V, PLACE, K)
+
+
+@triton.jit
+def _attend(
+    f, inverse, keep, of_rows, of_columns, out, B, N, C,
+    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+):  # fmt: skip
+    b, n, c, at, inside, kept = _tile(N, C, keep, MASKED, R, W)
+    value = tl.load(f + at, mask=inside, other=0)
+    x = value * tl.load(inverse)
+    above = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q)
+    below = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, Q, Q)
+    tl.store(out + at, tl.where(kept, value + above / tl.where(kept, below, 1), value), mask=inside)
+
+
+@triton.jit
+def _given(
+    f, inverse, out, grad, keep, of_rows, of_columns, rows, columns, B, N, C,
+    Q: tl.constexpr, K: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+):  # fmt: skip
+    b, n, c, at, _, kept = _tile(N, C, keep, MASKED, R, W)
+    value = tl.load(f + at, mask=kept, other=0)
+    x = value * tl.load(inverse)
+    below = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q)
+    u = tl.load(grad + at, mask=kept, other=0) / tl.where(kept, below, 1)
+    w = (value - tl.load(out + at, mask=kept, other=0)) * u
+    _add_powers(x, u, rows, columns, b, n, c, B, N, C, 2, 0, K)
+    _add_powers(x, w, rows, columns, b, n, c, B, N, C, 2, 1, K)
+
+
+@triton.jit
+def _derive(
+    f, inverse, out, grad, keep, of_rows, of_columns, key_rows, key_columns, d_f, B, N, C,
+    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+):  # fmt: skip
+    b, n, c, at, inside, kept = _tile(N, C, keep, MASKED, R, W)
+    value, g = tl.load(f + at, mask=inside, other=0), tl.load(grad + at, mask=inside, other=0)
+    x = value * tl.load(inverse)
+    up = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q - 1)
+    key = _polynomial(x, key_rows, key_columns, b, n, c, B, N, C, 0, Q)
+    below, down = _coefficient(2 * Q - 2, of_rows, of_columns, b, n, c, B, N, C), x * 0
+    for i in tl.static_range(1, Q):
+        down = down * x + below
+        below = below * x + _coefficient(2 * Q - 2 - i, of_rows, of_columns, b, n, c, B, N, C)
+    u = g / tl.where(kept, below, 1)
+    w = (value - tl.load(out + at, mask=inside, other=0)) * u
+    slope = (u * up + w * down + key) * tl.load(inverse)
+    tl.store(d_f + at, tl.where(kept, slope + g, g), mask=inside)
