@@ -143,7 +143,12 @@ static long shares_of(long B, long C, int threads) {
     return B >= threads ? 1 : threads < tiles ? threads : tiles;
 }
 #define PRAGMA(text) _Pragma(#text)
-#define EACH_BAG PRAGMA(omp parallel for num_threads(threads) if (shares == 1))
+#define EACH_BAG(work)                                  \
+    if (shares == 1) {                                  \
+        PRAGMA(omp parallel for num_threads(threads))   \
+        for (long b = 0; b < B; b++) work;              \
+    } else                                              \
+        for (long b = 0; b < B; b++) work
 #define EACH_SHARE PRAGMA(omp parallel for num_threads(threads) if (shares > 1))
 
 /* rows (V, K, B, N), columns (V, K, B, C) of bag b: the sums of keep v x^k over each row and each column; a value NULL stands for 1. */
@@ -168,8 +173,7 @@ static void gather_bag(long b, long B, long N, long C, const REAL *f, double inv
 void gather(long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values, const REAL *keep,
             REAL *rows, REAL *columns, int threads) {
     long shares = shares_of(B, C, threads);
-    EACH_BAG
-    for (long b = 0; b < B; b++) gather_bag(b, B, N, C, f, inverse, K, V, values, keep, rows, columns, shares, threads);
+    EACH_BAG(gather_bag(b, B, N, C, f, inverse, K, V, values, keep, rows, columns, shares, threads));
 }
 
 /* A tile's coefficients: to[q] = sum over k of matrix[q, k] source[k], for Q polynomials' terms of K power sums */
@@ -257,28 +261,30 @@ static void attend_tile(long b, long B, long N, long C, long c, const REAL *f, R
     }
 }
 
+static void attend_bag(long b, long B, long N, long C, const REAL *f, double inverse, long Q, long K, const REAL *matrix, const REAL *less,
+                       const REAL *keep, REAL *rows, REAL *columns, REAL *out, long shares, int threads) {
+    const REAL *ones[1] = {NULL};
+    gather_bag(b, B, N, C, f, inverse, K, 1, ones, keep, rows, columns, shares, threads);
+    REAL *of_rows = malloc((size_t)N * 2 * Q * sizeof(REAL));
+    for (long n = 0; n < N; n++)
+        for (long q = 0; q < 2 * Q; q++) {
+            double sum = -less[q];
+            for (long k = 0; k < K; k++) sum += (double)matrix[q * K + k] * rows[(k * B + b) * N + n];
+            of_rows[n * 2 * Q + q] = sum;
+        }
+    EACH_SHARE
+    for (long share = 0; share < shares; share++)
+        for (long c = share * TILE; c < C; c += shares * TILE)
+            attend_tile(b, B, N, C, c, f, inverse, Q, K, matrix, of_rows, columns, keep, out);
+    free(of_rows);
+}
+
 /* out = f + keep * numerator / denominator, polynomials of Q terms each: matrix (2 Q, K) times the power sums of rows (K, B, N) and columns (K, B, C),
    which are made on the way, less `less` (2 Q). A bag lies in the cache when it is read again. out may be f. */
 void attend(long B, long N, long C, const REAL *f, double inverse, long Q, long K, const REAL *matrix, const REAL *less, const REAL *keep,
             REAL *rows, REAL *columns, REAL *out, int threads) {
     long shares = shares_of(B, C, threads);
-    const REAL *ones[1] = {NULL};
-    EACH_BAG
-    for (long b = 0; b < B; b++) {
-        gather_bag(b, B, N, C, f, inverse, K, 1, ones, keep, rows, columns, shares, threads);
-        REAL *of_rows = malloc((size_t)N * 2 * Q * sizeof(REAL));
-        for (long n = 0; n < N; n++)
-            for (long q = 0; q < 2 * Q; q++) {
-                double sum = -less[q];
-                for (long k = 0; k < K; k++) sum += (double)matrix[q * K + k] * rows[(k * B + b) * N + n];
-                of_rows[n * 2 * Q + q] = sum;
-            }
-        EACH_SHARE
-        for (long share = 0; share < shares; share++)
-            for (long c = share * TILE; c < C; c += shares * TILE)
-                attend_tile(b, B, N, C, c, f, inverse, Q, K, matrix, of_rows, columns, keep, out);
-        free(of_rows);
-    }
+    EACH_BAG(attend_bag(b, B, N, C, f, inverse, Q, K, matrix, less, keep, rows, columns, out, shares, threads));
 }
 
 /* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column, of the gradients of a position's numerator and
@@ -321,20 +327,24 @@ static void given_tile(long b, long B, long N, long C, long c, const REAL *f, RE
             for (long j = 0; j < width; j++) columns[((i * Kg + k) * B + b) * C + c + j] = totals[i][k][j];
 }
 
+static void given_bag(long b, long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
+                      const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
+                      REAL *columns, long shares, int threads) {
+    double *part = calloc((size_t)shares * 2 * N * Kg, sizeof(double));
+    EACH_SHARE
+    for (long share = 0; share < shares; share++)
+        for (long c = share * TILE; c < C; c += shares * TILE)
+            given_tile(b, B, N, C, c, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep ? keep + b * N : NULL, Kg,
+                       part + share * 2 * N * Kg, columns);
+    reduce(b, B, N, Kg, 2, shares, part, rows);
+    free(part);
+}
+
 void given(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
            const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
            REAL *columns, int threads) {
     long shares = shares_of(B, C, threads);
-    EACH_BAG
-    for (long b = 0; b < B; b++) {
-        double *part = calloc((size_t)shares * 2 * N * Kg, sizeof(double));
-        EACH_SHARE
-        for (long share = 0; share < shares; share++)
-            for (long c = share * TILE; c < C; c += shares * TILE)
-                given_tile(b, B, N, C, c, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep ? keep + b * N : NULL, Kg, part + share * 2 * N * Kg, columns);
-        reduce(b, B, N, Kg, 2, shares, part, rows);
-        free(part);
-    }
+    EACH_BAG(given_bag(b, B, N, C, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep, Kg, rows, columns, shares, threads));
 }
 
 /* d_f = (u n'(x) + w d'(x) + r'(x)) / s + g: the gradient of the features. n' has Q - 1 terms and d Q, of_rows (B, N, 2 Q - 1) plus matrix
