@@ -19,8 +19,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.before import centred, module
-from stavad.train.attention import SpatialTemporalAttention
-from stavad.train.kernels.compiled import unavailable
+from stavad.train.attention import SpatialTemporalAttention, unfused
 from stavad.train.model import AnomalyDetector
 from stavad.train.settings import TrainSettings
 from tests.reference import written_out
@@ -48,7 +47,7 @@ def main() -> None:
     eager, fused = SpatialTemporalAttention().to(device), SpatialTemporalAttention().to(device)
     fused.load_state_dict(eager.state_dict())
     eager.fused = False
-    print(f"fused: {'gpu.py' if device.type == 'cuda' else unavailable() or 'powers.c'}")
+    print(f"fused: {unfused(device) or ('gpu.py' if device.type == 'cuda' else 'powers.c')}")
     if given.before:
         beside_before(given.before, device)
     forms = {

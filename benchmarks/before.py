@@ -20,7 +20,8 @@ def module(folder: str, name: str):
     if folder not in sys.path:
         sys.path.insert(0, folder)
     found = importlib.import_module(name)
-    assert Path(found.__file__).is_relative_to(Path(folder).resolve()), found.__file__
+    if not Path(found.__file__).resolve().is_relative_to(Path(folder).resolve()):
+        raise SystemExit(f"{name} was imported from {found.__file__}")
     return found
 
 

@@ -105,7 +105,7 @@ def parts(width: int, device) -> dict[str, Callable]:
         model.attention(bags).backward(boosted)
 
     def head():
-        model.head(boosted.requires_grad_()).backward(scores)
+        model.head(boosted.detach().requires_grad_()).backward(scores)
 
     def losses():
         leaves = scores.clone().requires_grad_(), boosted.detach().requires_grad_()
@@ -119,6 +119,7 @@ def parts(width: int, device) -> dict[str, Callable]:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        model.bound()
 
     whole()
     work = {"data": lambda: store[next(draws)], "attention": attention, "head": head, "losses": losses}

@@ -14,8 +14,8 @@ def written_out(module: SpatialTemporalAttention, features: Tensor, mask: Tensor
     bags, clips, _ = features.shape
     vectors = (module.query.weight, module.query.bias, module.key.weight, module.key.bias)
     w_q, b_q, w_k, b_k = (vector.flatten().to(features.dtype) for vector in vectors)
-    keep = torch.ones(bags, clips, dtype=features.dtype) if mask is None else mask.to(features.dtype)
-    others = 1 - torch.eye(clips, dtype=features.dtype)
+    keep = features.new_ones(bags, clips) if mask is None else mask.to(features.dtype)
+    others = 1 - torch.eye(clips, dtype=features.dtype, device=features.device)
     for _ in range(module.passes):
         query, key = (_unit(features[..., None] * w + b) for w, b in ((w_q, b_q), (w_k, b_k)))
         row = torch.einsum("bicd,bied->bice", query, key).exp()

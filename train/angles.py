@@ -64,7 +64,8 @@ class _Step(torch.autograd.Function):
         features, keep, circles, axes, kernel, out, divisor = ctx.saved_tensors
         derive = _attend_literally_backward if ctx.literal else _attend_backward
         cross = _Cross(keep, circles, axes, kernel, ctx.in_c)
-        d_features, d_cross = derive(features, out, divisor, grad, cross)
+        with torch.autocast(grad.device.type, enabled=False):
+            d_features, d_cross = derive(features, out, divisor, grad, cross)
         return d_features, None, *d_cross, None, None
 
 

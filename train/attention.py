@@ -32,6 +32,15 @@ except ModuleNotFoundError:  # torch brings Triton along on Linux only
 OFFSET = 1e-8  # the smallest |q| and |k|: as in torch.cosine_similarity, a zero vector has score 0
 
 
+def unfused(device: torch.device) -> str:
+    """Why the attention runs by tensor operations on that device; empty if it does not."""
+    if device.type == "cpu":
+        return unavailable()
+    if device.type == "cuda" and on_gpu:
+        return on_gpu.unavailable(device)
+    return f"there are no kernels for {device.type}"
+
+
 class SpatialTemporalAttention(nn.Module):
     """F -> F~ -> F^: `passes` steps of eq. 1-3 with shared weights.
 
@@ -42,8 +51,8 @@ class SpatialTemporalAttention(nn.Module):
             the queries that see a key, as eq. 2 is printed, but masked: outside the cross a weight is 0, where the printed exp(0) is 1.
 
     Attributes:
-        fused: run loops in C on a CPU, Triton kernels on a GPU, and not tensor operations; false where the former cannot be compiled
-            (`train.kernels.compiled.unavailable`), or if it was set so.
+        fused: run loops in C on a CPU, Triton kernels on a GPU, and tensor operations only where these cannot be had (`unfused`); false if it
+            was set so.
 
     Raises:
         ValueError: `normalize` is neither.
@@ -56,7 +65,7 @@ class SpatialTemporalAttention(nn.Module):
         self.query = nn.Conv2d(1, channels, kernel_size=1)
         self.key = nn.Conv2d(1, channels, kernel_size=1)
         self.passes, self.normalize = passes, normalize
-        self._fused = True
+        self.fused = True
 
     def extra_repr(self) -> str:
         return f"passes={self.passes}, normalize={self.normalize!r}"
@@ -81,9 +90,9 @@ class SpatialTemporalAttention(nn.Module):
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         with torch.autocast(features.device.type, enabled=False):
             vectors = self._vectors()
-            keep = None if mask is None else mask.to(dtype)[..., None]
+            keep = None if mask is None else mask.to(dtype)[..., None].contiguous()
             attended = features.to(dtype).contiguous()
-            how, loops = (keep, vectors, self.normalize), self._loops(features.device.type)
+            how, loops = (keep, vectors, self.normalize), self._loops(features.device)
             for number in range(self.passes):
                 try:
                     attended = powers.step(attended, *how, loops, in_place=number > 0)
@@ -91,18 +100,10 @@ class SpatialTemporalAttention(nn.Module):
                     attended = angles.step(attended, *how, in_c=loops is in_c)
         return attended.to(features.dtype)
 
-    @property
-    def fused(self) -> bool:
-        return self._fused and not unavailable()
-
-    @fused.setter
-    def fused(self, value: bool) -> None:
-        self._fused = value
-
-    def _loops(self, device: str) -> ModuleType:
-        if device == "cpu" and self.fused:
-            return in_c
-        return on_gpu if device == "cuda" and self._fused and on_gpu else eager
+    def _loops(self, device: torch.device) -> ModuleType:
+        if not self.fused or unfused(device):
+            return eager
+        return in_c if device.type == "cpu" else on_gpu
 
     def _vectors(self) -> tuple[Tensor, ...]:
         """w_q, b_q, w_k, b_k in float64.

@@ -25,7 +25,7 @@ class RecurrentHead(nn.Module):
         self.forget()
 
     def forward(self, features: Tensor) -> Tensor:
-        hidden = self.rnn(features)[0] if features.is_cuda else self._by_one_product(features)
+        hidden = self._by_one_product(features) if features.device.type == "cpu" else self.rnn(features)[0]
         return self.out(hidden).squeeze(-1).sigmoid()
 
     def _by_one_product(self, features: Tensor) -> Tensor:
@@ -37,8 +37,9 @@ class RecurrentHead(nn.Module):
         projected = features @ torch.cat([forward[0], backward[0]]).T
         halves = torch.eye(projected.shape[-1], dtype=projected.dtype).chunk(2)
         weights = [halves[0], *forward[1:], halves[1], *backward[1:], *(weight for layer in second for weight in layer)]
-        before = features.new_zeros(4, len(features), self.rnn.hidden_size)
-        return torch.rnn_relu(projected, before, weights, True, 2, 0.0, self.training, True, True)[0]
+        layers = self.rnn.num_layers
+        before = projected.new_zeros(2 * layers, len(features), self.rnn.hidden_size)
+        return torch.rnn_relu(projected, before, weights, True, layers, 0.0, self.training, True, True)[0]
 
     @torch.no_grad()
     def forget(self) -> None:

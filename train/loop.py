@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from stavad.data.errors import UserError
+from stavad.train.attention import unfused
 from stavad.train.baselines import MeanLogistic, build
-from stavad.train.kernels.compiled import unavailable
 from stavad.train.model import Scored
 from stavad.train.settings import TrainSettings, steps
 
@@ -47,8 +47,7 @@ def fit(
         return model
     torch.manual_seed(settings.seed)
     model = build(abnormal.shape[-1], settings).to(abnormal.device)
-    on_cpu = abnormal.device.type == "cpu"
-    if on_cpu and settings.model == "sta" and settings.attention and (reason := unavailable()):
+    if settings.model == "sta" and settings.attention and (reason := unfused(abnormal.device)):
         on_note(f"the attention runs unfused, some times slower: {reason}")
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     sides = zip((abnormal, normal), (1, 0))  # each side by a seed of its own, or both would draw the same places

@@ -7,14 +7,16 @@ from torch.nn.functional import binary_cross_entropy, relu
 from torch.utils.checkpoint import checkpoint
 
 BLOCK = 2**24  # products of pairs that are in memory at a time
+FEW = 64  # segments whose products cost less than their unit vectors
+SHORT = 1e-12  # a vector of no greater length counts as zero
 
 
 def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> Tensor:
     """Eq. 4: the segments of a normal video alike, those of an abnormal one apart, as far as their cosine is below `margin`.
 
     1 - Avg_{i<j} cos(f_i^n, f_j^n) + Avg_{i<j} min(cos(f_i^p, f_j^p), margin), over the pairs of segments of one video, averaged over
-    videos. Where the segments are too many for their products, the first average needs none: the sum of all cosines is the squared length
-    of the sum of the unit vectors. A zero vector has cosine 0 to all; a video of one segment has no pairs, and an average of 0.
+    videos. Of more than a few segments the first average is taken without their products: the sum of all cosines is the squared length of the sum
+    of the unit vectors. A zero vector has cosine 0 to all; a video of one segment has no pairs, and an average of 0.
 
     Args:
         abnormal, normal: boosted features (B, N, C) of the abnormal and of the normal videos.
@@ -29,7 +31,7 @@ def mutual_cosine_embedding(abnormal: Tensor, normal: Tensor, margin: float) -> 
 def _mean_of_all(bags: Tensor) -> Tensor:
     """(B,): mean cosine over pairs i < j, of vectors (B, N, C)."""
     segments = bags.shape[1]
-    if _at_a_time(bags) == segments:
+    if segments <= FEW:
         return _mean_of_pairs(bags, float("inf"))
     inverse = _inverse_lengths(bags.square().sum(-1))
     together = (inverse[:, None] @ bags).square().sum((1, 2))
@@ -65,7 +67,8 @@ def _at_a_time(bags: Tensor) -> int:
 
 def _inverse_lengths(squares: Tensor) -> Tensor:
     """(B, N): 1 / |f| of |f|^2, and 0 for a zero vector."""
-    return torch.where(squares > 0, torch.where(squares > 0, squares, 1).rsqrt(), 0)
+    long = squares > SHORT**2
+    return torch.where(long, torch.where(long, squares, 1).rsqrt(), 0)
 
 
 class _Products(torch.autograd.Function):
@@ -74,12 +77,14 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bags):
         ctx.save_for_backward(bags)
-        return bags @ bags.mT
+        with torch.autocast(bags.device.type, enabled=False):
+            return bags @ bags.mT
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return (grad + grad.mT) @ ctx.saved_tensors[0]
+        with torch.autocast(grad.device.type, enabled=False):
+            return (grad + grad.mT) @ ctx.saved_tensors[0]
 
 
 def ranking(abnormal: Tensor, normal: Tensor) -> Tensor:

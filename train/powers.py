@@ -54,7 +54,7 @@ def step(
         Unbounded: the polynomial would need too high a degree.
     """
     real = features.detach() if keep is None else features.detach().masked_fill(keep == 0, 0)
-    reach = float(torch.stack(real.aminmax()).abs().amax()) or 1.0
+    reach = max(float(torch.stack(real.aminmax()).abs().amax()), torch.finfo(features.dtype).tiny)
     if not np.isfinite(reach):
         raise Unbounded
     kernel, own = polynomials(vectors, reach, features.dtype, features.shape[2])
@@ -66,13 +66,15 @@ def step(
 
 
 def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
-    """c (P + 1, P + 1) and the coefficients of e, one of at least `width` members of a cross, in float64; both differentiable in the vectors.
+    """c (P + 1, P + 1) and the coefficients of e, in float64; both differentiable in the vectors.
+
+    e may be off by sqrt(width) times more than E, being one of at least `width` terms of a sum.
 
     Raises:
         Unbounded: the degree would be too high.
     """
     w_q, b_q, w_k, b_k = vectors
-    nodes, transform, powers = _chebyshev(NODES, w_q.device)
+    nodes, transform, powers = (torch.from_numpy(array).to(w_q.device) for array in _chebyshev(NODES))
     unit_q, unit_k = (unit(nodes[:, None] * (reach * w) + b, dim=-1, eps=1e-300) for w, b in ((w_q, b_q), (w_k, b_k)))
     values = (unit_q @ unit_k.T).exp()
     series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
@@ -123,9 +125,10 @@ class _Step(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         reach, loops, derive = ctx.more
-        d_features, d_kernel, d_own = derive(
-            grad.contiguous(), reach, loops, ctx.needs_input_grad[0], *ctx.saved_tensors
-        )
+        with torch.autocast(grad.device.type, enabled=False):
+            d_features, d_kernel, d_own = derive(
+                grad.contiguous(), reach, loops, ctx.needs_input_grad[0], *ctx.saved_tensors
+            )
         return d_features, None, d_kernel, d_own, None, None, None
 
 
@@ -146,11 +149,6 @@ def _fraction(kernel: Tensor, own: Tensor, reach: float):
     return tuple(zip(matrices, selves))
 
 
-def _both(above, below, sums) -> Term:
-    rows, columns = sums
-    return Term(None, torch.cat([above[0], below[0]]), rows, columns, torch.cat([above[1], below[1]]))
-
-
 def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
     n, sums = len(kernel), (rows, columns)
     above, below = _fraction(kernel, own, reach)
@@ -166,7 +164,8 @@ def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, ou
     times_y, alone = pad(kernel.T, (0, more, 1, more)), pad(kernel.T, (0, more, 0, 1 + more))
     as_key = torch.cat([reach * times_y, alone], 1)  # y s (..) + (..)
     key = Term(None, slope(as_key), *(side.flatten(0, 1) for side in found))
-    both = _both([slope(part) for part in above], below, sums)
+    matrix, less = (torch.cat([slope(part), other]) for part, other in zip(above, below))
+    both = Term(None, matrix, rows, columns, less)
     return loops.derive(features, reach, out, grad, both, key, keep), d_kernel, d_own
 
 
@@ -207,7 +206,7 @@ def _attend_masked_backward(
     d_features = loops.combine(features, reach, first, (Own(grad * value, -slope(own)),), keep)
     d_features += loops.combine(features, reach, second, (Own(d_normalizer, -slope(own)),), keep)
     d_features.div_(reach).add_(grad)
-    return d_features.add_(d_value if keep is None else d_value * keep), d_kernel, d_own
+    return d_features.add_(d_value), d_kernel, d_own
 
 
 def products(one: Tensor, other: Tensor) -> Tensor:
@@ -221,7 +220,7 @@ def shift(kernel: Tensor, by: int) -> Tensor:
 
 
 @functools.lru_cache
-def _chebyshev(count: int, device: torch.device) -> tuple[Tensor, ...]:
+def _chebyshev(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes (n,), the transform (n, n) of values there to Chebyshev coefficients, and (n, n) from these to coefficients of powers."""
     angles = np.pi * (np.arange(count) + 0.5) / count
     transform = np.cos(np.outer(np.arange(count), angles)) * 2 / count
@@ -230,4 +229,4 @@ def _chebyshev(count: int, device: torch.device) -> tuple[Tensor, ...]:
     for degree in range(count):
         of_degree = np.polynomial.chebyshev.cheb2poly(np.eye(count)[degree])
         powers[: len(of_degree), degree] = of_degree
-    return tuple(torch.from_numpy(array).to(device) for array in (np.cos(angles), transform, powers))
+    return np.cos(angles), transform, powers

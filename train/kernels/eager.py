@@ -53,7 +53,7 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
     down = below._replace(
         multiplier=(features - out).mul_(up),
         matrix=slope(below.matrix),
-        less=None if below.less is None else slope(below.less),
+        less=slope(below.less),
     )
     return combine(features, reach, (above._replace(multiplier=up), down, key), (), keep).div_(reach).add_(grad)
 
@@ -62,7 +62,7 @@ def _halves(both: Term, terms: int) -> tuple[Term, Term]:
     """The polynomial of the first `terms` coefficients, and that of the others."""
 
     def of(which: slice) -> Term:
-        return both._replace(matrix=both.matrix[which], less=None if both.less is None else both.less[which])
+        return both._replace(matrix=both.matrix[which], less=both.less[which])
 
     return of(slice(terms)), of(slice(terms, None))
 

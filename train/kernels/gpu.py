@@ -1,8 +1,10 @@
 """The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, degrees known when they are compiled.
 
-A tile leaves the sums of its own rows and columns, which are added up afterwards, so that the same map always gives the same sums. Nothing as large as the
-map is written but the result.
+A tile leaves the sums of its own rows and columns, which are added up afterwards, so that the same map always gives the same sums. `combine`, which only
+the normalisation by queries needs, is that of tensor operations.
 """
+
+import functools
 
 import torch
 import triton
@@ -12,9 +14,20 @@ from torch import Tensor
 from stavad.train.kernels.eager import combine
 from stavad.train.kernels.powers import Term
 
-__all__ = ["attend", "combine", "derive", "gather", "given"]
+__all__ = ["attend", "combine", "derive", "gather", "given", "unavailable"]
 
 ROWS, COLUMNS = 32, 64  # of a tile
+
+
+@functools.cache
+def unavailable(device: torch.device) -> str:
+    """Why the kernels cannot be had on that GPU; empty if they can."""
+    try:
+        gather(torch.ones(1, 1, 1, device=device), 1.0, 2, (None,), None)
+    except Exception as reason:  # of Triton, of the compiler that it calls, of the driver: of no common class
+        said = str(reason).strip().splitlines()
+        return f"Triton fails: {said[-1][:150] if said else type(reason).__name__}"
+    return ""
 
 
 def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -19,15 +19,15 @@
 #define BYTES 32
 #endif
 typedef REAL vec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias)); /* anywhere in a map */
-typedef REAL half __attribute__((vector_size(BYTES / 2), may_alias));
-typedef REAL quarter __attribute__((vector_size(BYTES / 4), may_alias));
+typedef REAL half __attribute__((vector_size(BYTES / 2), aligned(sizeof(REAL)), may_alias));
+typedef REAL quarter __attribute__((vector_size(BYTES / 4), aligned(sizeof(REAL)), may_alias));
 #define LANES (long)(BYTES / sizeof(REAL))
 #define TILE 256        /* columns */
 #define VECS (TILE / LANES)
 #define ROWS 4          /* worked on at a time, so that a column's sums are loaded and stored once for all of them */
 #define FLUSH 64        /* rows whose sum is in REAL before it goes on in double */
-#define MOST 64         /* terms of a polynomial, or power sums, at the most */
-#define TERMS 3
+#define MOST 32         /* terms of a polynomial, or power sums, at the most: OWN_DEGREE + 2 and less in powers.py */
+#define TERMS 2
 
 /* A row of a tile as vectors: where it lies, or at the map's edge a copy with zeros behind it. */
 static inline const vec *view(vec *room, const REAL *from, long width) {
@@ -58,7 +58,7 @@ static double across(vec v) {
 
 /* The loops over a row are functions, so that the compiler keeps the addresses of a thread's room. */
 #define ROW static __attribute__((noinline, noipa)) void
-typedef const vec (*terms)[VECS]; /* of the columns of a tile, one after the other */
+typedef const vec (*per_column)[VECS]; /* of the columns of a tile, one after the other */
 
 /* Sums of t x^k, k < K, over ROWS rows of a tile: what sums[k] gains in each column, and of_rows[k][r] in each lane of row r. */
 ROW add_powers(long used, long K, const vec (*x)[VECS], const vec *const *t, vec (*sums)[VECS], vec (*of_rows)[ROWS]) {
@@ -140,7 +140,7 @@ static void reduce(long b, long B, long N, long K, long V, long shares, const do
 /* Bags are shared between threads, or where there are too few each bag's tiles: so many shares of them, with row sums of their own. */
 static long shares_of(long B, long C, int threads) {
     long tiles = (C + TILE - 1) / TILE;
-    return B >= threads ? 1 : threads < tiles ? threads : tiles;
+    return B >= threads || B >= tiles ? 1 : threads < tiles ? threads : tiles;
 }
 #define PRAGMA(text) _Pragma(#text)
 #define EACH_BAG(work)                                  \
@@ -149,13 +149,13 @@ static long shares_of(long B, long C, int threads) {
         for (long b = 0; b < B; b++) work;              \
     } else                                              \
         for (long b = 0; b < B; b++) work
-#define EACH_SHARE PRAGMA(omp parallel for num_threads(threads) if (shares > 1))
+#define SHARED PRAGMA(omp parallel for num_threads(threads) if (shares > 1))
 
 /* rows (V, K, B, N), columns (V, K, B, C) of bag b: the sums of keep v x^k over each row and each column; a value NULL stands for 1. */
 static void gather_bag(long b, long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values,
                        const REAL *keep, REAL *rows, REAL *columns, long shares, int threads) {
     double *part = calloc((size_t)shares * V * N * K, sizeof(double));
-    EACH_SHARE
+    SHARED
     for (long share = 0; share < shares; share++)
         for (long c = share * TILE; c < C; c += shares * TILE) {
             const REAL *of_bag[2] = {0};
@@ -197,9 +197,8 @@ static void coefficients(vec (*to)[VECS], const REAL *matrix, long Q, long K, co
     }
 }
 
-
 /* to = f + n / d */
-ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above, terms column, const REAL *rest, terms below, vec *to) {
+ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above, per_column column, const REAL *rest, per_column below, vec *to) {
     for (long j = 0; j < used; j += 4) {
         vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, x2 = f[j + 2] * inverse, x3 = f[j + 3] * inverse;
         const vec *c = column[Q - 1] + j, *e = below[Q - 1] + j;
@@ -215,7 +214,7 @@ ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above,
 }
 
 /* u = g / d, w = (f - out) u */
-ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *g, long Q, const REAL *rest, terms below, vec *u, vec *w) {
+ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *g, long Q, const REAL *rest, per_column below, vec *u, vec *w) {
     for (long j = 0; j < used; j += 2) {
         vec x0 = x[j], x1 = x[j + 1], d0 = rest[Q - 1] + below[Q - 1][j], d1 = rest[Q - 1] + below[Q - 1][j + 1];
         for (long q = Q - 2; q >= 0; q--)
@@ -226,8 +225,8 @@ ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *
 }
 
 /* to = (u n'(x) + w d'(x) + r'(x)) / s + g */
-ROW derive_row(long used, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, terms column,
-               const REAL *rest, terms below, const REAL *of_key, terms key, vec *to) {
+ROW derive_row(long used, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, per_column column,
+               const REAL *rest, per_column below, const REAL *of_key, per_column key, vec *to) {
     for (long j = 0; j < used; j += 2)
         for (long i = j; i < j + 2; i++) {
             vec x = f[i] * inverse, up = 0 * x, down = up, d = rest[Q - 1] + below[Q - 1][i], r = of_key[Q - 1] + key[Q - 1][i];
@@ -256,7 +255,7 @@ static void attend_tile(long b, long B, long N, long C, long c, const REAL *f, R
         ahead(f + at + C);
         const vec *v = view(room, f + at, width);
         vec *to = target(more, out + at, width);
-        attend_row(used, inverse, v, Q, of_rows + n * 2 * Q, (terms)column, of_rows + n * 2 * Q + Q, (terms)column + Q, to);
+        attend_row(used, inverse, v, Q, of_rows + n * 2 * Q, (per_column)column, of_rows + n * 2 * Q + Q, (per_column)column + Q, to);
         settle(to, out + at, width);
     }
 }
@@ -266,13 +265,14 @@ static void attend_bag(long b, long B, long N, long C, const REAL *f, double inv
     const REAL *ones[1] = {NULL};
     gather_bag(b, B, N, C, f, inverse, K, 1, ones, keep, rows, columns, shares, threads);
     REAL *of_rows = malloc((size_t)N * 2 * Q * sizeof(REAL));
+    SHARED
     for (long n = 0; n < N; n++)
         for (long q = 0; q < 2 * Q; q++) {
             double sum = -less[q];
             for (long k = 0; k < K; k++) sum += (double)matrix[q * K + k] * rows[(k * B + b) * N + n];
             of_rows[n * 2 * Q + q] = sum;
         }
-    EACH_SHARE
+    SHARED
     for (long share = 0; share < shares; share++)
         for (long c = share * TILE; c < C; c += shares * TILE)
             attend_tile(b, B, N, C, c, f, inverse, Q, K, matrix, of_rows, columns, keep, out);
@@ -309,7 +309,8 @@ static void given_tile(long b, long B, long N, long C, long c, const REAL *f, RE
             ahead(out + at + (n + 1) * C), ahead(grad + at + (n + 1) * C);
             const vec *v = view(room[0], f + at + n * C, width), *o = view(room[1], out + at + n * C, width);
             const vec *g = view(room[2], grad + at + n * C, width);
-            given_row(used, x[r], v, o, g, Q, of_rows + ((size_t)b * N + n) * Q, (terms)column, u, w);
+            given_row(used, x[r], v, o, g, Q, of_rows + ((size_t)b * N + n) * Q, (per_column)column, u, w);
+            memset((REAL *)u + width, 0, (TILE - width) * sizeof(REAL)), memset((REAL *)w + width, 0, (TILE - width) * sizeof(REAL));
         }
         for (long i = 0; i < 2; i++) {
             const vec *of_t[ROWS] = {uw[i][0], uw[i][1], uw[i][2], uw[i][3]};
@@ -331,7 +332,7 @@ static void given_bag(long b, long B, long N, long C, const REAL *f, double inve
                       const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
                       REAL *columns, long shares, int threads) {
     double *part = calloc((size_t)shares * 2 * N * Kg, sizeof(double));
-    EACH_SHARE
+    SHARED
     for (long share = 0; share < shares; share++)
         for (long c = share * TILE; c < C; c += shares * TILE)
             given_tile(b, B, N, C, c, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep ? keep + b * N : NULL, Kg,
@@ -373,7 +374,7 @@ void derive(long B, long N, long C, const REAL *f, double inverse, const REAL *o
                 ahead(f + at + C), ahead(out + at + C), ahead(grad + at + C);
                 const vec *v = view(room[0], f + at, width), *o = view(room[1], out + at, width), *g = view(room[2], grad + at, width);
                 vec *to = target(room[3], d_f + at, width);
-                derive_row(used, inverse, v, o, g, Q, above, (terms)column, rest, (terms)below, of_key, (terms)key, to);
+                derive_row(used, inverse, v, o, g, Q, above, (per_column)column, rest, (per_column)below, of_key, (per_column)key, to);
                 settle(to, d_f + at, width);
             }
         }

@@ -103,6 +103,6 @@ def combine(
         library("powers.c", features.dtype), "combine", *features.shape, features, 1 / reach,
         len(terms), tuple(t.matrix.shape[0] for t in terms), tuple(t.matrix.shape[1] for t in terms),
         *(tuple(part) for part in zip(*((t.multiplier, t.matrix, t.of_rows, t.columns) for t in terms))),
-        len(owns), tuple(len(o.coefficients) for o in owns), *(tuple(part) for part in zip(*owns)), keep, out,
+        len(owns), tuple(len(o.coefficients) for o in owns), tuple(o.multiplier for o in owns), tuple(o.coefficients for o in owns), keep, out,
     )  # fmt: skip
     return out
