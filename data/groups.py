@@ -69,9 +69,9 @@ def groups_of(videos: list[Video], names: bool = True, copies: Iterable[tuple[st
     return group
 
 
-def tell_groups(videos: list[Video], drawn: bool, note: Callable[[str], None]) -> None:
-    """How many videos belong together, and for what."""
-    if drawn and (wide := too_wide(by_name(video.id for video in videos), videos)):
+def tell_groups(videos: list[Video], drawn: bool, names: bool, note: Callable[[str], None]) -> None:
+    """How many videos belong together, and for what; `names` as in `groups_of`."""
+    if drawn and names and (wide := too_wide(by_name(video.id for video in videos), videos)):
         note(f"note: numbers after {few(sorted(wide))} are not taken for those of parts, as more than half of a class has them; a column 'group' says which belong together")  # fmt: skip
     members = defaultdict(list)
     for video in videos:

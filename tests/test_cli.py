@@ -17,6 +17,7 @@ from stavad.data.labels import read_labels
 from stavad.data.settings import read_settings
 from stavad.data.store import Store
 from stavad.data.work import Work
+from stavad.pipeline import cli
 from stavad.pipeline.cli import GROUPS, main, parser
 from tests import tiny
 from tests.conftest import write_store, write_video
@@ -280,3 +281,24 @@ def test_whole_pipeline_on_real_files(tmp_path):
         assert done.returncode == 0, done.stderr
     scores = np.loadtxt(tmp_path / "work/runs/latest/scores.csv", delimiter=",", skiprows=1, usecols=2)
     assert len(scores) >= 2 * 20 and ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")]
+)
+def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
+    def fails(command, flags):
+        raise error
+
+    monkeypatch.setattr(cli, "run", fails)
+    assert main(["train"]) == 1
+    assert capsys.readouterr().err.startswith("error: there is not enough memory") and not capsys.readouterr().out
+
+
+def test_an_error_of_the_code_is_not_hidden(monkeypatch):
+    def fails(command, flags):
+        raise RuntimeError("of the code")
+
+    monkeypatch.setattr(cli, "run", fails)
+    with pytest.raises(RuntimeError, match="of the code"):
+        main(["train"])

@@ -82,7 +82,7 @@ def train_model(
     split = f"; split drawn with seed {settings.seed}" if drawn else ""
     note(f"training on {counts(chosen)}, features from {store.root}{split}")
     tell_unlabelled(videos, note)
-    tell_groups(videos, drawn, note)
+    tell_groups(videos, drawn, settings.group_names, note)
     for label in (0, 1) if drawn else ():
         if not any(video.label == label and video.split == "test" for video in videos):
             note(
