@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stavad.data.catalogue import Video
-from stavad.data.groups import by_name, cut, draw, groups_of
+from stavad.data.groups import by_name, cut, draw, groups_of, tell_groups
 from stavad.data.labels import read_labels
 from stavad.data.leaks import attributes, copies
 from stavad.data.store import Store
@@ -64,6 +64,10 @@ def test_numbered_videos_of_a_class_are_no_recording(form):
     """A name that more than half of a class has in common says nothing of where a video was cut from."""
     videos = [Video(form.format(("walk", "fight")[n % 2], n), None, n % 2) for n in range(40)]
     assert groups_of(videos) == {video.id: video.id for video in videos}
+    for names in (True, False):  # which is said only where names count at all
+        told: list[str] = []
+        tell_groups(videos, True, names, told.append)
+        assert bool(told) == names
 
 
 def test_in_a_small_set_parts_stay_parts():
