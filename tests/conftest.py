@@ -42,6 +42,14 @@ def shared():
     return SHARED
 
 
+@pytest.fixture
+def threads():
+    """Sets torch's number of threads, and brings back the one before."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 def moving_square(number: int, width: int = 96, height: int = 64) -> np.ndarray:
     """Frame `number` (height, width, 3): a textured ground and a square that moves 3 pixels a frame."""
     y, x = np.mgrid[:height, :width]

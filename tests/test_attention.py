@@ -103,17 +103,10 @@ def test_gradients_by_powers(monkeypatch, normalize, masked, in_c, width):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
 
 
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
 @BOTH
 @pytest.mark.parametrize("bags", [1, 2])
-def test_a_longer_map_on_more_threads_than_bags(three_threads, normalize, bags):
+def test_a_longer_map_on_more_threads_than_bags(threads, normalize, bags):
+    threads(3)
     features = (torch.randn(bags, 150, 1000, dtype=torch.float64) * 0.02).requires_grad_()
     mask = torch.arange(150).expand(bags, 150) < 131
     module, weight = module_of(normalize).double(), torch.randn(bags, 150, 1000, dtype=torch.float64)

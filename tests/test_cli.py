@@ -292,7 +292,8 @@ def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
 
     monkeypatch.setattr(cli, "run", fails)
     assert main(["train"]) == 1
-    assert capsys.readouterr().err.startswith("error: there is not enough memory") and not capsys.readouterr().out
+    told = capsys.readouterr()
+    assert told.err.startswith("error: there is not enough memory") and not told.out
 
 
 def test_an_error_of_the_code_is_not_hidden(monkeypatch):

@@ -60,14 +60,6 @@ def test_the_same_numbers_for_any_number_of_threads_and_without_instruction_sets
     np.testing.assert_allclose(said[2], said[0], rtol=1e-3, atol=1e-4)
 
 
-@pytest.fixture
-def threads():
-    """Sets torch's number of threads, and brings back the one before."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "frames"), [("motion", 20), ("motion-lite0", 70), ("efficientnet-lite0", 20)])
 def test_the_same_features_for_any_number_of_threads(tmp_path, threads, preset, frames):

@@ -40,15 +40,13 @@ def clip(brightness: int) -> np.ndarray:
 
 
 @pytest.fixture
-def made():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
+def made(threads):
+    threads(2)
     found = collector(Network(Brightness(), torch.device("cpu")), VIEW)
     assert isinstance(found, ClipAThread)
     yield found
     found.close()
     assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
 
 
 def test_clips_keep_their_order_and_their_video(made):

@@ -152,7 +152,7 @@ def _fraction(kernel: Tensor, own: Tensor, reach: float):
 def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
     n, sums = len(kernel), (rows, columns)
     above, below = _fraction(kernel, own, reach)
-    most = max(n, len(own) + 1)
+    most = len(below[0])
     found = loops.given(features, reach, out, grad, Term(None, below[0], *sums, below[1]), keep, most)
     met = sum(products(side.flatten(0, 1), s) for side, s in zip(found, sums))  # G and H with the power sums
     d_kernel = reach * met[:n, 1:] + met[most : most + n, :-1]

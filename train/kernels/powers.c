@@ -27,7 +27,7 @@ typedef REAL quarter __attribute__((vector_size(BYTES / 4), aligned(sizeof(REAL)
 #define ROWS 4          /* worked on at a time, so that a column's sums are loaded and stored once for all of them */
 #define FLUSH 64        /* rows whose sum is in REAL before it goes on in double */
 #define MOST 32         /* terms of a polynomial, or power sums, at the most: OWN_DEGREE + 2 and less in powers.py */
-#define TERMS 2
+#define TERMS 2         /* of `combine`, at the most */
 
 /* A row of a tile as vectors: where it lies, or at the map's edge a copy with zeros behind it. */
 static inline const vec *view(vec *room, const REAL *from, long width) {
@@ -94,31 +94,38 @@ static void add_to(double *restrict totals, const REAL *restrict sums) {
     for (long j = 0; j < TILE; j++) totals[j] += sums[j];
 }
 
+/* The sums of t x^k, k < K, of ROWS rows from n on, t of each row in `of_t`: sums holds the columns' of up to FLUSH rows, which totals then gains,
+   rows[(n + r) * step + k] gains that of row n + r. */
+static void add_rows(long n, long N, long used, long K, const vec (*x)[VECS], const vec *const *of_t, vec (*sums)[VECS], double (*totals)[TILE],
+                     double *rows, long step) {
+    vec of_rows[MOST][ROWS];
+    if (n % FLUSH == 0) memset(sums, 0, K * sizeof sums[0]);
+    memset(of_rows, 0, K * sizeof of_rows[0]);
+    add_powers(used, K, x, of_t, sums, of_rows);
+    for (long r = 0; r < ROWS && n + r < N; r++)
+        for (long k = 0; k < K; k++) rows[(n + r) * step + k] += across(of_rows[k][r]);
+    if (n % FLUSH == FLUSH - ROWS || n + ROWS >= N)
+        for (long k = 0; k < K; k++) add_to(totals[k], (const REAL *)sums[k]);
+}
+
 /* One tile: rows[(i * N + n) * K + k] += its share of the sum over row n of v_i x^k, columns[i][k] = the sums over its columns. */
 static void gather_tile(const REAL *f, REAL inverse, long N, long C, long c, long K, long V, const REAL *const *values,
                         const REAL *keep, double *rows, REAL *const *columns, size_t step) {
     long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec sums[MOST][VECS], x[ROWS][VECS], t[ROWS][VECS], of_rows[MOST][ROWS];
+    static _Thread_local vec sums[MOST][VECS], x[ROWS][VECS], t[ROWS][VECS];
     static _Thread_local double totals[MOST][TILE];
     for (long i = 0; i < V; i++) {
         long from = !values[i]; /* 1 to the power of 0 is counted */
         double count = 0;
         memset(totals, 0, K * sizeof totals[0]);
         for (long n = 0; n < N; n += ROWS) {
-            if (n % FLUSH == 0) memset(sums, 0, K * sizeof sums[0]);
             load_rows(f + c, inverse, N, C, n, width, keep, x);
             if (values[i]) load_rows(values[i] + c, 1, N, C, n, width, keep, t);
             const vec(*first)[VECS] = (const vec(*)[VECS])(values[i] ? t : x), *const of_t[ROWS] = {first[0], first[1], first[2], first[3]};
-            memset(of_rows, 0, K * sizeof of_rows[0]);
-            add_powers(used, K - from, (const vec(*)[VECS])x, of_t, sums + from, of_rows + from);
-            for (long r = 0; r < ROWS && n + r < N; r++) {
-                double *row = rows + (i * N + n + r) * K;
-                if (from && (!keep || keep[n + r])) row[0] += width, count++;
-                for (long k = from; k < K; k++) row[k] += across(of_rows[k][r]);
-            }
-            if (n % FLUSH == FLUSH - ROWS || n + ROWS >= N)
-                for (long k = from; k < K; k++) add_to(totals[k], (const REAL *)sums[k]);
+            add_rows(n, N, used, K - from, (const vec(*)[VECS])x, of_t, sums + from, totals + from, rows + i * N * K + from, K);
         }
+        for (long n = 0; from && n < N; n++)
+            if (!keep || keep[n]) rows[(i * N + n) * K] += width, count++;
         if (from)
             for (long j = 0; j < width; j++) totals[0][j] = count;
         for (long k = 0; k < K; k++)
@@ -287,12 +294,10 @@ void attend(long B, long N, long C, const REAL *f, double inverse, long Q, long 
     EACH_BAG(attend_bag(b, B, N, C, f, inverse, Q, K, matrix, less, keep, rows, columns, out, shares, threads));
 }
 
-/* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column, of the gradients of a position's numerator and
-   denominator: u = g / d and w = (f - out) u. d has Q terms, of_rows (B, N, Q) plus matrix (Q, K) times power sums (K, B, C). */
 static void given_tile(long b, long B, long N, long C, long c, const REAL *f, REAL inverse, const REAL *out, const REAL *grad, long Q, long K,
                        const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, double *of_share, REAL *columns) {
     long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec column[MOST][VECS], sums[2][MOST][VECS], x[ROWS][VECS], uw[2][ROWS][VECS], row_sums[MOST][ROWS];
+    static _Thread_local vec column[MOST][VECS], sums[2][MOST][VECS], x[ROWS][VECS], uw[2][ROWS][VECS];
     static _Thread_local double totals[2][MOST][TILE];
     size_t at = (size_t)b * N * C + c;
     coefficients(column, matrix, Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
@@ -314,13 +319,7 @@ static void given_tile(long b, long B, long N, long C, long c, const REAL *f, RE
         }
         for (long i = 0; i < 2; i++) {
             const vec *of_t[ROWS] = {uw[i][0], uw[i][1], uw[i][2], uw[i][3]};
-            if (begin % FLUSH == 0) memset(sums[i], 0, Kg * sizeof sums[i][0]);
-            memset(row_sums, 0, Kg * sizeof row_sums[0]);
-            add_powers(used, Kg, (const vec(*)[VECS])x, of_t, sums[i], row_sums);
-            for (long r = 0; r < ROWS && begin + r < N; r++)
-                for (long k = 0; k < Kg; k++) of_share[(i * N + begin + r) * Kg + k] += across(row_sums[k][r]);
-            if (begin % FLUSH == FLUSH - ROWS || begin + ROWS >= N)
-                for (long k = 0; k < Kg; k++) add_to(totals[i][k], (const REAL *)sums[i][k]);
+            add_rows(begin, N, used, Kg, (const vec(*)[VECS])x, of_t, sums[i], totals[i], of_share + i * N * Kg, Kg);
         }
     }
     for (long i = 0; i < 2; i++)
@@ -341,6 +340,8 @@ static void given_bag(long b, long B, long N, long C, const REAL *f, double inve
     free(part);
 }
 
+/* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column, of the gradients of a position's numerator and
+   denominator: u = g / d and w = (f - out) u. d has Q terms, of_rows (B, N, Q) plus matrix (Q, K) times power sums (K, B, C). */
 void given(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
            const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
            REAL *columns, int threads) {
