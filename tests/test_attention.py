@@ -84,6 +84,22 @@ def test_centred_features_by_powers(monkeypatch, normalize, dtype, in_c):
 
 
 @BOTH
+@pytest.mark.parametrize("seed", [1, 4, 5, 9])
+def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
+    degrees, polynomials = [], powers.polynomials
+
+    def told(*arguments):
+        kernel, own = polynomials(*arguments)
+        degrees.append(len(kernel) - 1)
+        return kernel, own
+
+    monkeypatch.setattr(powers, "polynomials", told)
+    features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.4
+    assert error(module_of(normalize, seed=seed), features) <= 1e-6
+    assert 16 < max(degrees) <= powers.DEGREE[torch.float32]
+
+
+@BOTH
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("in_c", [True, False])
 @pytest.mark.parametrize("width", [13, 64, 300])

@@ -30,7 +30,7 @@ def clip_of(name: str) -> tuple[Preset, np.ndarray, torch.Tensor]:
     if preset.taken.luma:
         return preset, numbers, torch.zeros(1, 0)
     shown = preset.view(torch.from_numpy(frames))
-    pictures = 3 if name == "motion-lite0" else len(frames)  # a frame and two differences
+    pictures = 6 if name == "motion-lite0" else len(frames)  # two frames and four differences
     assert shown.shape[:3] == (preset.view.crops, 3, pictures) and shown.dtype == torch.float32
     return preset, numbers, shown[[0, -1]] if len(shown) > 1 else shown
 

@@ -49,29 +49,32 @@ class AppearanceAndMotion(OfFrames):
         return torch.cat([self._features(clips, STAGES["seen"]), self._features(moving, STAGES["moving"])], 1)
 
 
-class FrameAndDifferences(OfFrames):
-    """(B, 3, 3, H, W), a frame and two doubled differences of frames GAP apart -> (B, C): the same of these alone.
+class FramesAndDifferences(OfFrames):
+    """(B, 3, 6, H, W), frames `SEEN` of a clip and doubled differences between `MOVING` and GAP later -> (B, C): the same of these alone.
 
     Scaled by `WEIGHT`, so that flow statistics beside it have the same part in the variance of all.
     """
 
-    FRAMES = (2, 6, 8, 9, 13)  # of a clip, that are needed: the middle one, and the ends of the two differences
+    SEEN, MOVING = (5, 11), (1, 4, 7, 10)
+    FRAMES = tuple(sorted({*SEEN, *MOVING, *(t + GAP for t in MOVING)}))  # that are needed
     WEIGHT = 0.0113
 
     def forward(self, pictures: Tensor) -> Tensor:
-        seen, moving = pictures[:, :, :1], pictures[:, :, 1:]
+        seen, moving = pictures.split([len(self.SEEN), len(self.MOVING)], 2)
         return self.WEIGHT * torch.cat([self._features(seen, STAGES["seen"]), self._features(moving, STAGES["moving"])], 1)  # fmt: skip
 
 
-class FrameAndDifferencesView(View):
-    """Frames `FrameAndDifferences.FRAMES` (5, H, W, 3) -> what that network is shown, (1, 3, 3, h, w)."""
+class FramesAndDifferencesView(View):
+    """Frames `FramesAndDifferences.FRAMES` (8, H, W, 3) -> what that network is shown, (1, 3, 6, h, w)."""
 
     def __call__(self, frames: Tensor) -> Tensor:
         return self.finished(torch.cat([self.resized(picture) for picture in self._pictures(frames)]))
 
     def _pictures(self, frames: Tensor) -> Iterator[Tensor]:
         """(1, 3, H, W) each, one at a time, as they may be large."""
-        yield self.planes(frames[2:3])
+        of_clip = dict(zip(FramesAndDifferences.FRAMES, frames.split(1)))
+        for t in FramesAndDifferences.SEEN:
+            yield self.planes(of_clip[t])
         mean = constant(self.mean, frames.device)  # of which a difference has none
-        for early, late in ((0, 1), (3, 4)):
-            yield 2 * (self.planes(frames[late : late + 1]) - self.planes(frames[early : early + 1])) + mean
+        for t in FramesAndDifferences.MOVING:
+            yield 2 * (self.planes(of_clip[t + GAP]) - self.planes(of_clip[t])) + mean

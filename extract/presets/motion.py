@@ -1,11 +1,11 @@
-"""Presets without a download for many cameras: what moves, by optical flow, and the same beside three passes of an image network."""
+"""Presets without a download for many cameras: what moves, by optical flow, and the same beside six passes of an image network."""
 
 from pathlib import Path
 
 from torch import nn
 
 from stavad.extract import flow
-from stavad.extract.backbones.frames import FrameAndDifferences, FrameAndDifferencesView
+from stavad.extract.backbones.frames import FramesAndDifferences, FramesAndDifferencesView
 from stavad.extract.clips import Taken
 from stavad.extract.preprocess import IMAGENET, View
 from stavad.extract.presets import Preset
@@ -32,20 +32,20 @@ def _motion_lite0() -> Preset:
     return Preset(
         "motion-lite0",
         _build,
-        f"{STATISTICS}; strongest activations of efficientnet-lite0, blocks 4 (one frame) and 1-4 (two differences)",
+        f"{STATISTICS}; strongest activations of efficientnet-lite0, blocks 4 (two frames) and 1-4 (four differences)",
         flow.WIDTH + 368,
-        FrameAndDifferencesView(**IMAGENET, resize=256, antialias=True),
+        FramesAndDifferencesView(**IMAGENET, resize=256, antialias=True),
         LITE0,
         tail="overlap",
         rename=by_order,
-        taken=Taken(FrameAndDifferences.FRAMES, True),
+        taken=Taken(FramesAndDifferences.FRAMES, True),
     )
 
 
 def _build() -> nn.Module:
     import timm
 
-    return FrameAndDifferences(timm.create_model("tf_efficientnet_lite0", num_classes=0))
+    return FramesAndDifferences(timm.create_model("tf_efficientnet_lite0", num_classes=0))
 
 
 PRESETS = {"motion-lite0": _motion_lite0, "motion": _motion}
