@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from sklearn.metrics import roc_curve
 
 from stavad.data.files import written
@@ -78,6 +79,39 @@ def plot_reproduction(
     axes.set_yticks(range(len(aucs)), list(aucs))
     axes.invert_yaxis()
     figure.legend(loc="outside lower right", ncols=3, frameon=False)
+    _save(figure, path)
+
+
+CURVES = {"held_out": ("video AUC, held out", "tab:blue", "-"), "planted": ("planted events, held out", "tab:orange", "-"), "trained": ("video AUC, videos trained on", "tab:blue", "--")}  # fmt: skip
+TESTED = {"video_auc": ("video AUC, test part", "tab:blue"), "auc": ("frame AUC, test part", "tab:green")}
+
+
+def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str, dict[str, float]], path: Path) -> None:
+    """A panel for each row: curves of cross-fitting and the training loss over steps; what the test part said at the end, as level lines."""
+    wide = 3
+    tall = -(-len(curves) // wide)
+    figure, axes = plt.subplots(
+        tall, wide, figsize=(10.5, 0.9 + 2.0 * tall), layout="constrained", squeeze=False, sharey=True
+    )
+    named: dict[str, Artist] = {}
+    for panel, (row, of_row) in zip(axes.flat, curves.items()):
+        for name, (label, colour, style) in CURVES.items():
+            (named[label],) = panel.plot(of_row["steps"], of_row[name], style, color=colour, marker="o", markersize=2)
+        for name, (label, colour) in TESTED.items():
+            named[label] = panel.axhline(tested[row][name], color=colour, linewidth=0.8, linestyle=":")
+        panel.set(xscale="log", ylim=(0.3, 1.01))
+        panel.set_title(row, fontsize=8)
+        panel.set_xticks(of_row["steps"][::2], of_row["steps"][::2], minor=False)
+        panel.minorticks_off()
+        if of_row["loss"]:
+            beside = panel.twinx()
+            (named["training loss"],) = beside.plot(of_row["steps"], of_row["loss"], color="grey", linewidth=0.8)
+            beside.set_ylim(0)
+            beside.tick_params(labelsize=7, colors="grey")
+    for panel in axes.flat[len(curves) :]:
+        panel.remove()
+    figure.suptitle(f"{title}: AUC and training loss over training steps")
+    figure.legend(named.values(), named, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
     _save(figure, path)
 
 

@@ -1,6 +1,7 @@
 """Protocols: their splits, the tables, and that a measurement goes on where it stopped."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -39,8 +40,8 @@ def test_rows_are_what_they_are_called_whatever_is_given(tmp_path):
     given = TrainSettings(recipe="best", model="rtfm", bag_loss="k-max", head="fc", mce=False, margin=0.1)
     arguments = videos, store.read_all([v.id for v in videos])
     tables = Reproduction("ucf-crime", *arguments, given, ScoringSettings(), 1, tmp_path)
-    assert tables._settings(PAPER, 0) == TrainSettings(margin=0.1)
-    assert tables._settings("FC", 0).bag_loss == "ranking" and tables._settings("recipe best", 0).bag_loss == "k-max"
+    assert tables.settings(PAPER, 0) == TrainSettings(margin=0.1)
+    assert tables.settings("FC", 0).bag_loss == "ranking" and tables.settings("recipe best", 0).bag_loss == "k-max"
 
 
 def test_what_a_protocol_cannot_do_is_said():
@@ -86,6 +87,34 @@ def test_tables_and_going_on(tmp_path, capsys):
     before = store.read("a00")
     store.write("a00", before.features + 1, before.frames, before.made["fingerprint"])
     assert todo() == 2 * rows
+
+
+@pytest.mark.slow
+def test_learning_curves_of_every_row(tmp_path, capsys):
+    write_store(tmp_path)
+    command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--curves"]
+    command += ["--steps", "4", "--segments", "10", "--draws", "1"]
+    assert main(command) == 0
+    folder = tmp_path / "reproduce"
+    known = json.loads((folder / "ucf-crime-curves.json").read_text())
+    assert [one["row"] for one in known.values()] == [*ABLATION, *OTHERS]
+    for one in known.values():
+        assert one["steps"] == [1, 2, 3, 4]
+        assert {len(one[name]) for name in ("held_out", "planted", "trained")} == {len(one["steps"])}
+        assert len(one["loss"]) == (0 if "logistic" in one["row"] else len(one["steps"]))
+        assert all(math.isfinite(value) for value in one["loss"])
+    tables = (folder / "ucf-crime.md").read_text()
+    assert tables.count("\n| FC |") == 2 and "## Learning curves" in tables
+    assert (folder / "ucf-crime-curves.png").stat().st_size > 20_000
+
+    first = next(iter(known.values()))
+    first["kept"] = 99
+    (folder / "ucf-crime-curves.json").write_text(json.dumps(known))
+    assert main(command) == 0  # what is known is not measured again
+    assert "| 99 |" in (folder / "ucf-crime.md").read_text()
+    capsys.readouterr()
+    assert main([*command, "--folds", "0"]) == 1
+    assert "--curves: needs videos held out" in capsys.readouterr().err
 
 
 def test_unknown_protocol(tmp_path, capsys):

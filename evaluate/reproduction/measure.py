@@ -55,8 +55,8 @@ class Reproduction:
         self.stored, self.training, self.scoring = stored, training, scoring
         labelled = [video for video in videos if video.label is not None]
         same = copies(labelled, stored, training.segments)
-        groups = groups_of(labelled, training.group_names, same)
-        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed, groups))
+        self.groups = groups_of(labelled, training.group_names, same)
+        self.cases = list(self.protocol.cases(videos, draws or self.protocol.draws, training.seed, self.groups))
         tell_copies(same, self.cases[0][1], note)
         self.rows = ABLATION | OTHERS
         digests = {
@@ -70,13 +70,17 @@ class Reproduction:
     def run(self, device, on_result: Callable[[str, int, dict], None] = lambda row, seed, metrics: None) -> None:
         """Measure what is not known yet; each result is on the disk before the next begins."""
         for row, seed, videos in self.todo:
-            scored = tested(videos, self.stored, self._settings(row, seed), self.scoring, device)
+            scored = tested(videos, self.stored, self.settings(row, seed), self.scoring, device)
             found = measure(scored, METHODS)
             with written(self._scores(row, seed), "wb") as file:
                 np.savez(file, *[s.clips for s in scored])
             self.known[self.keys[row, seed]] = {"row": row, "seed": seed, "metrics": found}
             self._keep()
             on_result(row, seed, found)
+
+    def settings(self, row: str, seed: int) -> TrainSettings:
+        """Of one training of a row."""
+        return dataclasses.replace(self.training, seed=seed, **self.rows[row])
 
     def values(self, row: str, metric: str, part: str = "value") -> np.ndarray:
         """(trainings,): what was measured of a row."""
@@ -127,13 +131,10 @@ class Reproduction:
     def _scores(self, row: str, seed: int) -> Path:
         return self.folder / self.dataset / f"{self.keys[row, seed]}.npz"
 
-    def _settings(self, row: str, seed: int) -> TrainSettings:
-        return dataclasses.replace(self.training, seed=seed, **self.rows[row])
-
     def _key(self, row: str, seed: int, videos: list[Video], digests: dict[str, str]) -> str:
         """Everything that the result depends on; what is measured under another key is not taken for it."""
         parts = [(v.id, v.label, v.split, v.intervals, digests[v.id]) for v in videos]
-        settings = [dataclasses.asdict(group) for group in (self._settings(row, seed), self.scoring)]
+        settings = [dataclasses.asdict(group) for group in (self.settings(row, seed), self.scoring)]
         content = json.dumps([_code(), settings, parts], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ NAME, PART = "reproduce", "the paper"
 HELP = "tables 1 and 2 on features that are there: every model, every split or seed; a row sets recipe, model, attention, head, bag loss and eq. 4 itself"
 PLACE = 8
 GROUPS = (CommonSettings, TrainSettings, ScoringSettings)
-EXAMPLES = ("pipeline reproduce ped2", "pipeline reproduce ucf-crime --draws 1")
+EXAMPLES = ("pipeline reproduce ped2", "pipeline reproduce ucf-crime --draws 1 --curves")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trainings of each model (default: 10 for ped2, else 5)",
     )
+    parser.add_argument(
+        "--curves",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="also how each model learns: cross-fitting inside the first training part, some four times as long as a training",
+    )
 
 
 def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: ScoringSettings) -> int:
@@ -30,6 +36,7 @@ def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: S
 
     from stavad.data.catalogue import counts
     from stavad.data.work import Work
+    from stavad.evaluate.reproduction.curves import learning_curves
     from stavad.evaluate.reproduction.measure import Reproduction
     from stavad.evaluate.reproduction.protocols import PROTOCOLS
     from stavad.evaluate.reproduction.tables import write_tables
@@ -54,7 +61,11 @@ def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: S
             bar.write(f"{row}, seed {seed}: frame AUC {metrics['auc']['value']:.3f}")
 
         measured.run(device, on_result)
-    text, picture = write_tables(measured)
+    curves: dict[str, dict] = {}
+    if "curves" in flags:
+        with tqdm(total=len(measured.rows), unit="curve", disable=None) as bar:
+            curves = learning_curves(measured, device, lambda row: bar.update(), bar.write)
+    text, *pictures = write_tables(measured, curves)
     print(text.read_text(encoding="utf-8"))
-    print(f"tables in {text}, picture in {picture}")
+    print(f"tables in {text}, pictures in {', '.join(map(str, pictures))}")
     return 0
