@@ -179,7 +179,7 @@ def test_a_run_keeps_what_cross_fitting_found(tmp_path):
     assert (run.folder / "learning.png").stat().st_size > 5000
 
 
-def test_both_directions_by_one_product_are_the_rnn():
+def test_both_directions_side_by_side_are_the_rnn():
     torch.manual_seed(0)
     head = RecurrentHead(7, memory=0.3).double()
     features = torch.randn(3, 9, 7, dtype=torch.float64, requires_grad=True)

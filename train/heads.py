@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from stavad.train.settings import TrainSettings
 
@@ -25,21 +26,23 @@ class RecurrentHead(nn.Module):
         self.forget()
 
     def forward(self, features: Tensor) -> Tensor:
-        hidden = self._by_one_product(features) if features.device.type == "cpu" else self.rnn(features)[0]
+        hidden = self._side_by_side(features) if features.device.type == "cpu" else self.rnn(features)[0]
         return self.out(hidden).squeeze(-1).sigmoid()
 
-    def _by_one_product(self, features: Tensor) -> Tensor:
-        """`self.rnn(features)[0]` on a CPU, where it would copy the features and multiply them with one direction's weights at a time.
-
-        Here one product serves both directions of the first layer; each then takes its half of it by a matrix of zeros and ones.
-        """
-        forward, backward, *second = self.rnn.all_weights  # of each: input, recurrent, and their biases
-        projected = features @ torch.cat([forward[0], backward[0]]).T
-        halves = torch.eye(projected.shape[-1], dtype=projected.dtype).chunk(2)
-        weights = [halves[0], *forward[1:], halves[1], *backward[1:], *(weight for layer in second for weight in layer)]
-        layers = self.rnn.num_layers
-        before = projected.new_zeros(2 * layers, len(features), self.rnn.hidden_size)
-        return torch.rnn_relu(projected, before, weights, True, layers, 0.0, self.training, True, True)[0]
+    def _side_by_side(self, features: Tensor) -> Tensor:
+        """`self.rnn(features)[0]` on a CPU, where it would take one direction after the other; here a layer's directions are a batch of two."""
+        directions = self.rnn.all_weights  # of each: input, recurrent, and their biases
+        for layer in zip(directions[::2], directions[1::2]):
+            of_input, recurrent, *biases = (torch.stack(pair) for pair in zip(*layer))
+            given = linear(features, of_input.flatten(0, 1), sum(biases).flatten())
+            first, *rest = _turned(
+                given.unflatten(-1, (2, -1)).permute(1, 2, 0, 3)
+            ).unbind()  # of each clip (2, B, units)
+            hidden = [first.relu()]
+            for of_clip in rest:
+                hidden.append(torch.baddbmm(of_clip, hidden[-1], recurrent.mT).relu())
+            features = _turned(torch.stack(hidden)).permute(2, 0, 1, 3).flatten(2)
+        return features
 
     @torch.no_grad()
     def forget(self) -> None:
@@ -50,6 +53,12 @@ class RecurrentHead(nn.Module):
         norms = torch.linalg.matrix_norm(torch.stack(recurrent).nan_to_num(0, 0, 0), ord=2)
         for matrix, norm in zip(recurrent, norms):
             matrix *= (self.memory / norm).nan_to_num(0).clamp(max=1)
+
+
+def _turned(both: Tensor) -> Tensor:
+    """(N, 2, ..): the second direction from the last clip to the first, or back again."""
+    ahead, back = both.unbind(1)
+    return torch.stack([ahead, back.flip(0)], 1)
 
 
 class FullyConnectedHead(nn.Module):
