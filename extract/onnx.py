@@ -75,6 +75,7 @@ class InOnnxRuntime:
             warnings.simplefilter("ignore")  # of shapes that the graph takes as they are, as it should
             torch.onnx.export(self.backbone, (torch.zeros(clips.shape),), file, dynamo=False, input_names=["clips"])
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what fails is in the exception
         options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoders share the cores
         return onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
