@@ -52,12 +52,12 @@ class AppearanceAndMotion(OfFrames):
 class FramesAndDifferences(OfFrames):
     """(B, 3, 6, H, W), frames `SEEN` of a clip and doubled differences between `MOVING` and GAP later -> (B, C): the same of these alone.
 
-    Scaled by `WEIGHT`, so that flow statistics beside it have the same part in the variance of all.
+    Scaled by `WEIGHT`, so that flow statistics beside it have an eighth of the variance of all: with a third, moments inside videos are lost (docs/results.md).
     """
 
     SEEN, MOVING = (5, 11), (1, 4, 7, 10)
     FRAMES = tuple(sorted({*SEEN, *MOVING, *(t + GAP for t in MOVING)}))  # that are needed
-    WEIGHT = 0.0113
+    WEIGHT = 0.0226
 
     def forward(self, pictures: Tensor) -> Tensor:
         seen, moving = pictures.split([len(self.SEEN), len(self.MOVING)], 2)
