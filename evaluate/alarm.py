@@ -86,15 +86,16 @@ def tell_reach(trained: Trained, settings: AlarmSettings, note: Callable[[str], 
         note(f"note: {settings.alarm_rate:.2%} of normal frames are promised from {clips} clips of normal video, of which that is less than one: the threshold is the highest of them")  # fmt: skip
 
 
-def alarm(trained: Trained, scored: list[ScoredVideo], settings: EvaluateSettings) -> dict:
+def alarm(trained: Trained, scored: list[ScoredVideo], settings: EvaluateSettings) -> tuple[dict, Threshold | None]:
     """The threshold from unseen normal training videos, and what it gives.
 
     Returns:
         `threshold`, `wanted`, and on `scored` (None where not defined): `false_alarm_rate` over the frames of normal videos,
-        `frames_found` of the abnormal frames, `videos_found` of the abnormal videos; or `none`: why there is no threshold.
+        `frames_found` of the abnormal frames, `videos_found` of the abnormal videos; or `none`: why there is no threshold. And
+        the threshold itself.
     """
     if reason := why_none(trained, settings):
-        return {"none": reason}
+        return {"none": reason}, None
     limits = level(trained, settings)
     found = [(s.scores > limits.high).any() for s in scored if s.video.label == 1]
     frames = None
@@ -109,4 +110,4 @@ def alarm(trained: Trained, scored: list[ScoredVideo], settings: EvaluateSetting
         "false_alarm_rate": false_alarm_rate(scored, threshold=limits.high),
         "frames_found": frames,
         "videos_found": float(np.mean(found)) if found else None,
-    }
+    }, limits

@@ -12,7 +12,6 @@ from stavad.data.leaks import attributes, copies, tell_copies
 from stavad.data.work import Work
 from stavad.evaluate.alarm import alarm, tell_reach
 from stavad.evaluate.bootstrap import by_class, measure, recordings
-from stavad.evaluate.events import Threshold
 from stavad.evaluate.score import ScoredVideo, score_video
 from stavad.evaluate.settings import EvaluateSettings, ScoringSettings
 from stavad.evaluate.timeline import Timeline, timeline
@@ -75,14 +74,13 @@ def evaluate_run(
     both = [*trained_on, *chosen]
     features = store.read_all([v.id for v in both])
     tell_copies(copies(both, features, trained.settings.segments), both, note)
-    of_alarm = alarm(trained, scored, settings)
+    of_alarm, limits = alarm(trained, scored, settings)
     extra = {
         "alarm": of_alarm,
         "classes": by_class(scored),
         "attributes": attributes(both, features),
         "recordings": len(recordings(scored)),
     }
-    limits = None if "none" in of_alarm else Threshold(of_alarm["threshold"], of_alarm["low"])
     timelines = [timeline(s, store, limits, settings) for s in scored]
     return Evaluation(run, trained, scored, timelines, measure(scored), extra)
 

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from stavad.data.errors import UserError
 from stavad.data.search import find_videos
@@ -58,7 +57,7 @@ def contents(run):
     return {id: run.store.path(id).read_bytes() for id in run.store.ids()}
 
 
-def test_a_node_is_lost_half_way(nodes, videos, tmp_path):
+def test_a_node_is_lost_half_way(nodes, videos, tmp_path, threads):
     made, workers = nodes
     run, ended = extraction(tmp_path / "cluster", made.address), []
 
@@ -72,10 +71,8 @@ def test_a_node_is_lost_half_way(nodes, videos, tmp_path):
     assert not workers[1:] and sorted(ended) == sorted(outcome.done) == [f"v{i}" for i in range(VIDEOS)]
     assert "not a video" in outcome.failed["bad"] and "bad" in (run.store.root / QUARANTINE).read_text()
     alone = extraction(tmp_path / "alone")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    threads(1)
     alone.run(videos)
-    torch.set_num_threads(threads)
     assert contents(run) == contents(alone)
     again = run_on_cluster(run, videos, None)
     assert again.done == [] and len(again.present) == VIDEOS and list(again.failed) == ["bad"]

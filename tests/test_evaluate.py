@@ -131,11 +131,12 @@ def test_average_precision_both_ways():
 def test_alarm_threshold_is_from_unseen_normal_videos(trained):
     unseen = [Unseen(np.linspace(0, 0.99, 100, dtype=np.float32), 1600, 64.0)]
     model = replace(trained, unseen=unseen)
-    found = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.1))
+    found, limits = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.1))
+    assert (limits.high, limits.low) == (found["threshold"], found["low"])
     assert (unseen[0].clips > found["threshold"]).mean() <= 0.1
     assert 0.85 < found["threshold"] < 0.95
     assert found["false_alarm_rate"] == 0.0 and found["videos_found"] == 0.5
-    low = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.5))
+    low, _ = alarm(model, VIDEOS, EvaluateSettings(alarm_rate=0.5))
     truth, scores = (np.concatenate([getattr(s, part) for s in VIDEOS]) for part in ("truth", "scores"))
     assert low["frames_found"] == pytest.approx((scores[truth] > low["threshold"]).mean())
     assert low["videos_found"] == 1.0 and low["false_alarm_rate"] == 0.5
@@ -150,9 +151,9 @@ def test_a_threshold_counts_frames_not_clips():
 
 
 def test_no_threshold_without_unseen_videos_or_with_other_scores(trained):
-    assert "without cross-fitting" in alarm(trained, VIDEOS, EvaluateSettings())["none"]
+    assert "without cross-fitting" in alarm(trained, VIDEOS, EvaluateSettings())[0]["none"]
     seen = replace(trained, unseen=[Unseen(np.zeros(3, np.float32), 48, 0.0)])
-    assert "--native" in alarm(seen, VIDEOS, EvaluateSettings(native=True))["none"]
+    assert "--native" in alarm(seen, VIDEOS, EvaluateSettings(native=True))[0]["none"]
 
 
 def test_each_abnormal_video_counts_once():
