@@ -87,31 +87,37 @@ TESTED = {"video_auc": ("video AUC, test part", "tab:blue"), "auc": ("frame AUC,
 
 
 def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str, dict[str, float]], path: Path) -> None:
-    """A panel for each row: curves of cross-fitting and the training loss over steps; what the test part said at the end, as level lines."""
+    """A panel for each row: curves of cross-fitting, the number of steps that it keeps and, on a scale of its own, the training loss.
+
+    Level lines are what the test part says of the model of the whole training part after all steps.
+    """
     wide = 3
     tall = -(-len(curves) // wide)
-    figure, axes = plt.subplots(
-        tall, wide, figsize=(10.5, 0.9 + 2.0 * tall), layout="constrained", squeeze=False, sharey=True
-    )
+    figure, axes = plt.subplots(tall, wide, figsize=(10.5, 0.9 + 2.0 * tall), layout="constrained", squeeze=False, sharey=True)  # fmt: skip
     named: dict[str, Artist] = {}
     for panel, (row, of_row) in zip(axes.flat, curves.items()):
+        steps = of_row["steps"]
         for name, (label, colour, style) in CURVES.items():
-            (named[label],) = panel.plot(of_row["steps"], of_row[name], style, color=colour, marker="o", markersize=2)
+            values = [np.nan if value is None else value for value in of_row[name]]
+            if np.isfinite(values).any():
+                (named[label],) = panel.plot(steps, values, style, color=colour, marker="o", markersize=2)
         for name, (label, colour) in TESTED.items():
             named[label] = panel.axhline(tested[row][name], color=colour, linewidth=0.8, linestyle=":")
-        panel.set(xscale="log", ylim=(0.3, 1.01))
+        named["steps kept"] = panel.axvline(of_row["kept"], color="grey", linewidth=0.8)
+        panel.set(xscale="log", ylim=(None, 1.01))
         panel.set_title(row, fontsize=8)
-        panel.set_xticks(of_row["steps"][::2], of_row["steps"][::2], minor=False)
+        panel.set_xticks(steps[::-2], steps[::-2], minor=False)
         panel.minorticks_off()
         if of_row["loss"]:
             beside = panel.twinx()
-            (named["training loss"],) = beside.plot(of_row["steps"], of_row["loss"], color="grey", linewidth=0.8)
-            beside.set_ylim(0)
-            beside.tick_params(labelsize=7, colors="grey")
+            (named["training loss"],) = beside.plot(steps, of_row["loss"], color="tab:red", linewidth=0.8, alpha=0.6)
+            beside.set(ylim=(0, None), yticks=[])
     for panel in axes.flat[len(curves) :]:
         panel.remove()
-    figure.suptitle(f"{title}: AUC and training loss over training steps")
-    figure.legend(named.values(), named, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    figure.suptitle(title)
+    figure.supxlabel("training steps")
+    figure.supylabel("AUC")
+    figure.legend(named.values(), named, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     _save(figure, path)
 
 

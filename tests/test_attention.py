@@ -95,8 +95,17 @@ def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
 
     monkeypatch.setattr(powers, "polynomials", told)
     features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.4
-    assert error(module_of(normalize, seed=seed), features) <= 1e-6
+    module = module_of(normalize, seed=seed)
+    assert error(module, features) <= 1e-6
     assert 16 < max(degrees) <= powers.DEGREE[torch.float32]
+    gradients = []
+    for given, attend in ((features, module), (features.double(), functools.partial(written_out, module.double()))):
+        module.to(given.dtype)
+        given.requires_grad_()
+        weight = torch.linspace(-1, 1, given.numel(), dtype=given.dtype).view_as(given)
+        gradients.append(torch.autograd.grad((attend(given) * weight).sum(), (given, *module.parameters())))
+    for (one, other), bound in zip(zip(*gradients), (1e-6, 1e-3, 1e-3, 1e-3, 1e-3)):  # parameters' nearly cancel
+        assert (one.double() - other).norm() <= bound * other.norm()
 
 
 @BOTH
@@ -324,15 +333,15 @@ def test_fused_and_eager_agree(normalize, masked, shape):
 @BOTH
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(2, 40, 150), (1, 1, 1)])
-def test_kernels_for_a_gpu(monkeypatch, normalize, masked, dtype, shape):
+@pytest.mark.parametrize(("shape", "scale"), [((2, 40, 150), 0.03), ((1, 1, 1), 0.03), ((2, 9, 70), 0.15)])
+def test_kernels_for_a_gpu(monkeypatch, normalize, masked, dtype, shape, scale):
     """By Triton's interpreter where there is none: the written-out form and its gradients."""
     gpu = pytest.importorskip("stavad.train.kernels.gpu")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module_of(normalize).to(device, dtype)
     monkeypatch.setattr(SpatialTemporalAttention, "_loops", lambda self, device: gpu)
     torch.manual_seed(3)
-    features = (torch.randn(shape, dtype=torch.float64).to(device, dtype).pow(3).clamp(-3, 3) * 0.03).requires_grad_()
+    features = (torch.randn(shape, dtype=torch.float64).to(device, dtype).pow(3).clamp(-3, 3) * scale).requires_grad_()
     mask = (
         (torch.arange(shape[1], device=device)[:, None].expand(shape[1::-1]) < max(1, shape[1] - 2)).mT
         if masked
@@ -362,7 +371,7 @@ masked = {"V": 1, "PLACE": 0, "ONES": True, "MASKED": True, "R": 32, "W": 64, "v
 whole = masked | {"V": 2, "PLACE": 1, "ONES": False, "MASKED": False, "keep": None}
 del whole["value"]
 for kernel in (gpu._gather, gpu._attend, gpu._given, gpu._derive):
-    for kind, terms, fixed in (("*fp32", 9, masked), ("*fp64", 3, whole)):
+    for kind, terms, fixed in (("*fp32", 9, masked), ("*fp32", 27, masked), ("*fp64", 3, whole)):
         known = {name: value for name, value in ({"Q": terms, "K": terms} | fixed).items() if name in kernel.arg_names}
         kinds = {name: "constexpr" if name in known else "i32" if name in "BNC" else kind for name in kernel.arg_names}
         places = {(kernel.arg_names.index(name),): value for name, value in known.items()}

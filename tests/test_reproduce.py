@@ -1,15 +1,18 @@
 """Protocols: their splits, the tables, and that a measurement goes on where it stopped."""
 
 import json
-import math
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.labels import read_labels
 from stavad.data.store import Store
+from stavad.evaluate.reproduction.curves import CURVES, curves_of
 from stavad.evaluate.reproduction.measure import Reproduction
 from stavad.evaluate.reproduction.protocols import ABLATION, OTHERS, PAPER, PROTOCOLS
 from stavad.evaluate.settings import ScoringSettings
@@ -94,27 +97,44 @@ def test_learning_curves_of_every_row(tmp_path, capsys):
     write_store(tmp_path)
     command = ["reproduce", "ucf-crime", "--work", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--curves"]
     command += ["--steps", "4", "--segments", "10", "--draws", "1"]
-    assert main(command) == 0
-    folder = tmp_path / "reproduce"
-    known = json.loads((folder / "ucf-crime-curves.json").read_text())
-    assert [one["row"] for one in known.values()] == [*ABLATION, *OTHERS]
-    for one in known.values():
-        assert one["steps"] == [1, 2, 3, 4]
-        assert {len(one[name]) for name in ("held_out", "planted", "trained")} == {len(one["steps"])}
-        assert len(one["loss"]) == (0 if "logistic" in one["row"] else len(one["steps"]))
-        assert all(math.isfinite(value) for value in one["loss"])
-    tables = (folder / "ucf-crime.md").read_text()
-    assert tables.count("\n| FC |") == 2 and "## Learning curves" in tables
-    assert (folder / "ucf-crime-curves.png").stat().st_size > 20_000
-
-    first = next(iter(known.values()))
-    first["kept"] = 99
-    (folder / "ucf-crime-curves.json").write_text(json.dumps(known))
-    assert main(command) == 0  # what is known is not measured again
-    assert "| 99 |" in (folder / "ucf-crime.md").read_text()
-    capsys.readouterr()
     assert main([*command, "--folds", "0"]) == 1
     assert "--curves: needs videos held out" in capsys.readouterr().err
+    folder = tmp_path / "reproduce"
+    assert not folder.exists()  # it is said before anything is trained
+
+    assert main([*command, "--folds", "5"]) == 1
+    assert "--curves: the training part is too small for 5 folds" in capsys.readouterr().err
+    assert "## Table 2" in (folder / "ucf-crime.md").read_text()  # the tables are not lost
+
+    assert main(command) == 0
+    file = folder / "ucf-crime-curves.json"
+    known = json.loads(file.read_text())
+    assert [one["row"] for one in known.values()] == [*ABLATION, *OTHERS]
+    for one in known.values():
+        assert one["steps"] == [1, 2, 3, 4] and one["kept"] in one["steps"]
+        assert {len(one[name]) for name in ("held_out", "planted", "trained")} == {4}
+        assert len(one["loss"]) == (0 if "logistic" in one["row"] else 4)
+    table = folder / "ucf-crime-curves.md"
+    assert "\n| FC |" in table.read_text()
+    assert (folder / "ucf-crime-curves.png").stat().st_size > 20_000
+
+    first, *others = known
+    known[others[0]]["kept"] = 99  # what is known is not measured again, what is missing is
+    (gone := known.pop(first))["planted"][0] = None
+    file.write_text(json.dumps(known))
+    assert main(command) == 0
+    assert json.loads(file.read_text())[first]["loss"] == gone["loss"] and "| 99 |" in table.read_text()
+
+
+def test_losses_of_learning_curves_are_means_since_the_look_before():
+    """Of two folds with two models each, whose steps come one after the other."""
+    looks = [1, 2, 4]
+    found = SimpleNamespace(looks=looks, steps=2, **{name: np.array([0.5, np.nan, 1]) for name in CURVES})
+    losses = [torch.tensor(10.0 * model + step) for model in range(4) for step in range(4)]
+    curves = curves_of(found, losses)
+    assert curves["loss"] == [15, 16, 17.5] and curves["planted"] == [0.5, None, 1.0]
+    assert curves_of(found, [])["loss"] == []
+    json.dumps(curves, allow_nan=False)
 
 
 def test_unknown_protocol(tmp_path, capsys):

@@ -34,14 +34,12 @@ class RecurrentHead(nn.Module):
         directions = self.rnn.all_weights  # of each: input, recurrent, and their biases
         for layer in zip(directions[::2], directions[1::2]):
             of_input, recurrent, *biases = (torch.stack(pair) for pair in zip(*layer))
-            given = linear(features, of_input.flatten(0, 1), sum(biases).flatten())
-            first, *rest = _turned(
-                given.unflatten(-1, (2, -1)).permute(1, 2, 0, 3)
-            ).unbind()  # of each clip (2, B, units)
-            hidden = [first.relu()]
-            for of_clip in rest:
+            given = linear(features, of_input.flatten(0, 1), sum(biases).flatten()).unflatten(-1, (2, -1))
+            given = _turned(given.permute(1, 2, 0, 3))  # (N, 2, B, units)
+            hidden = [given.new_zeros(given.shape[1:])]
+            for of_clip in given.unbind():
                 hidden.append(torch.baddbmm(of_clip, hidden[-1], recurrent.mT).relu())
-            features = _turned(torch.stack(hidden)).permute(2, 0, 1, 3).flatten(2)
+            features = _turned(torch.stack(hidden[1:])).permute(2, 0, 1, 3).flatten(2)
         return features
 
     @torch.no_grad()
@@ -56,7 +54,7 @@ class RecurrentHead(nn.Module):
 
 
 def _turned(both: Tensor) -> Tensor:
-    """(N, 2, ..): the second direction from the last clip to the first, or back again."""
+    """(N, directions, ..): the second direction from the last clip to the first, or back again."""
     ahead, back = both.unbind(1)
     return torch.stack([ahead, back.flip(0)], 1)
 

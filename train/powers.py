@@ -23,7 +23,10 @@ from torch.nn.functional import pad
 from stavad.train.kernels.powers import Own, Term, slope
 
 NODES = 27  # of the Chebyshev grid on which E is looked at
-DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest: beyond, angles are as fast
+DEGREE = {
+    torch.float32: 24,
+    torch.float64: 22,
+}  # the highest: enough of the NODES coefficients are left to tell by what is left out
 OWN_DEGREE = 25
 ERROR = {torch.float32: 3e-8, torch.float64: 1e-14}  # of E, by what is left out
 NOISE = 1.5e-15  # of a coefficient, by rounding

@@ -1,6 +1,8 @@
 """How each model of a protocol learns: cross-fitting inside the training part of its first training."""
 
+import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,55 +12,92 @@ import torch
 
 from stavad.data.errors import UserError
 from stavad.data.files import written
-from stavad.evaluate.reproduction.measure import Reproduction
-from stavad.train.crossfit import CrossFit, cross_fit
+from stavad.evaluate.plots import plot_learning_of_rows
+from stavad.evaluate.reproduction.measure import Reproduction, code
+from stavad.train.crossfit import CrossFit, cross_fit, key_of
 from stavad.train.run import gather
+from stavad.train.settings import TrainSettings
+
+CURVES = ("held_out", "planted", "trained")  # of `train.crossfit.CrossFit`
+
+
+def require_folds(settings: TrainSettings) -> None:
+    """Raise a UserError unless something is to be held out."""
+    if settings.folds < 2:
+        raise UserError("--curves", f"needs videos held out, and --folds is {settings.folds}", "give --folds 3, or leave --curves out")  # fmt: skip
 
 
 def learning_curves(
     measured: Reproduction,
     device,
     on_row: Callable[[str], None] = lambda row: None,
-    note: Callable[[str], None] = print,
 ) -> dict[str, dict]:
     """Of each row what cross-fitting found after each number of steps: {row: {"steps", "kept", "held_out", "planted", "trained", "loss"}}.
 
-    Kept in `<dataset>-curves.json` as they come; empty, with a note, where the training part is too small for folds.
+    Kept in `<dataset>-curves.json` as they come.
 
     Raises:
-        UserError: the settings ask for no folds, or a training diverges.
+        UserError: the training part is too small for folds, or a training diverges.
     """
-    if not measured.training.folds:
-        raise UserError("--curves", "needs videos held out, and --folds is 0", "give --folds 3, or leave --curves out")
     seed, videos = measured.cases[0]
     file = measured.folder / f"{measured.dataset}-curves.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    curves = {}
     for row in measured.rows:
-        key = measured.keys[row, seed]
+        settings = measured.settings(row, seed)
+        gathered = gather(videos, measured.stored, settings)
+        key = hashlib.sha256(f"{code()} {key_of(gathered, measured.groups, settings, device)}".encode()).hexdigest()[:16]  # fmt: skip
         if key not in known:
-            settings = measured.settings(row, seed)
             losses: list[torch.Tensor] = []
             with tempfile.TemporaryDirectory() as keep:
                 found = cross_fit(
-                    gather(videos, measured.stored, settings), measured.groups, settings, device, Path(keep),
-                    lambda step, loss, terms, losses=losses: losses.append(loss), note,
+                    gathered, measured.groups, settings, device, Path(keep),
+                    lambda step, loss, terms, losses=losses: losses.append(loss),
                 )  # fmt: skip
             if found is None:
-                return {}
-            known[key] = {"row": row} | _curves(found, losses)
+                raise UserError("--curves", f"the training part is too small for {settings.folds} folds with two recordings of each class", "leave it out, or add videos")  # fmt: skip
+            known[key] = {"row": row} | curves_of(found, losses)
             with written(file) as kept:
                 json.dump(known, kept, indent=1)
+        curves[row] = known[key]
         on_row(row)
-    return {row: known[measured.keys[row, seed]] for row in measured.rows}
+    return curves
 
 
-def _curves(found: CrossFit, losses: list[torch.Tensor]) -> dict:
-    """`losses` of every step, fold after fold; of each look the mean since the one before it."""
-    per_fold = torch.stack(losses).cpu().numpy().reshape(-1, found.looks[-1]) if losses else np.empty((0, 0))
-    since = np.split(per_fold, found.looks[:-1], axis=1) if losses else []
+def curves_of(found: CrossFit, losses: list[torch.Tensor]) -> dict:
+    """As it is kept.
+
+    Args:
+        losses: of every step, fold after fold; of each look the mean since the one before it is kept.
+    """
+    since = np.split(torch.stack(losses).cpu().numpy().reshape(-1, found.looks[-1]), found.looks[:-1], 1) if losses else []  # fmt: skip
     return {
         "steps": found.looks,
         "kept": found.steps,
         "loss": [float(part.mean()) for part in since],
-        **{name: np.round(getattr(found, name), 6).tolist() for name in ("held_out", "planted", "trained")},
+        **{name: [None if math.isnan(v) else round(float(v), 6) for v in getattr(found, name)] for name in CURVES},
     }
+
+
+def write_curves(measured: Reproduction, curves: dict[str, dict]) -> list[Path]:
+    """A table as Markdown, and the picture, beside the measurements. Returns their paths."""
+    text, picture = (measured.folder / f"{measured.dataset}-curves{suffix}" for suffix in (".md", ".png"))
+    text.write_text(table(measured, curves), encoding="utf-8")
+    tested = {row: {name: float(measured.values(row, name)[0]) for name in ("auc", "video_auc")} for row in curves}
+    plot_learning_of_rows(f"{measured.protocol.title}, seed {measured.cases[0][0]}", curves, tested, picture)
+    return [text, picture]
+
+
+def table(measured: Reproduction, curves: dict[str, dict]) -> str:
+    """Markdown: of each row held-out video AUC and planted events after each number of steps, and the number that cross-fitting keeps."""
+    steps = next(iter(curves.values()))["steps"]
+    lines = [
+        f"# {measured.protocol.title}: learning curves", "",
+        f"Cross-fitting inside the training part of seed {measured.cases[0][0]}: video AUC of videos held out / AUC of planted events after so many steps.", "",
+        f"| steps | {' | '.join(map(str, steps))} | kept |", "|---" * (len(steps) + 2) + "|",
+    ]  # fmt: skip
+    for row, found in curves.items():
+        pairs = zip(found["held_out"], found["planted"], strict=True)
+        cells = [f"{video:.3f}" + (f" / {planted:.3f}" if planted is not None else "") for video, planted in pairs]
+        lines.append(f"| {row} | {' | '.join(cells)} | {found['kept']} |")
+    return "\n".join(lines) + "\n"

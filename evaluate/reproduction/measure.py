@@ -135,7 +135,7 @@ class Reproduction:
         """Everything that the result depends on; what is measured under another key is not taken for it."""
         parts = [(v.id, v.label, v.split, v.intervals, digests[v.id]) for v in videos]
         settings = [dataclasses.asdict(group) for group in (self.settings(row, seed), self.scoring)]
-        content = json.dumps([_code(), settings, parts], sort_keys=True)
+        content = json.dumps([code(), settings, parts], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _keep(self) -> None:
@@ -152,9 +152,9 @@ def tested(
 
 
 @functools.cache
-def _code() -> str:
+def code() -> str:
     """Digest of the code that trains, scores and measures."""
     root = Path(__file__).parents[2]
-    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/counted.py", "evaluate/bootstrap.py", "evaluate/metrics/*.py"  # fmt: skip
+    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/groups.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/counted.py", "evaluate/bootstrap.py", "evaluate/metrics/*.py"  # fmt: skip
     files = sorted(path for pattern in patterns for path in root.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

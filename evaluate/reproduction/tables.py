@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stavad.evaluate.plots import plot_learning_of_rows, plot_reproduction
+from stavad.evaluate.plots import plot_reproduction
 from stavad.evaluate.reproduction.measure import METHODS, Reproduction
 from stavad.evaluate.reproduction.protocols import ABLATION, PAPER
 
@@ -25,22 +25,14 @@ COLUMNS = {  # of table 2
 }
 
 
-def write_tables(measured: Reproduction, curves: dict[str, dict]) -> list[Path]:
-    """The tables as Markdown, and their pictures, beside the measurements. Returns their paths.
-
-    Args:
-        curves: of `reproduction.curves.learning_curves`; {}: none were made.
-    """
-    text, picture, learning = (measured.folder / f"{measured.dataset}{suffix}" for suffix in (".md", ".png", "-curves.png"))  # fmt: skip
-    text.write_text(tables(measured) + (learning_table(curves) if curves else ""), encoding="utf-8")
+def write_tables(measured: Reproduction) -> list[Path]:
+    """The tables as Markdown, and the picture, beside the measurements. Returns their paths."""
+    text, picture = (measured.folder / f"{measured.dataset}{suffix}" for suffix in (".md", ".png"))
+    text.write_text(tables(measured), encoding="utf-8")
     values = {row: measured.values(row, "auc") for row in measured.rows}
     title, paper = measured.protocol.title, measured.protocol.paper
     plot_reproduction(title, values, measured.values(PAPER, "oracle_auc"), paper, picture)
-    if not curves:
-        return [text, picture]
-    tested = {row: {name: float(measured.values(row, name).mean()) for name in ("auc", "video_auc")} for row in curves}
-    plot_learning_of_rows(title, curves, tested, learning)
-    return [text, picture, learning]
+    return [text, picture]
 
 
 def tables(measured: Reproduction) -> str:
@@ -99,20 +91,6 @@ def tables(measured: Reproduction) -> str:
         cells = [_spread(measured.values(row, column)) for column in COLUMNS]
         figures = ["{:.2f}, {:.2f}, {:.2f}, {:.3f}".format(*printed[row]) if row in printed else ""] if printed else []
         lines.append(f"| {row} | {' | '.join([*cells, step, *figures])} |")
-    return "\n".join(lines) + "\n"
-
-
-def learning_table(curves: dict[str, dict]) -> str:
-    """Markdown: of each row held-out video AUC and planted events after each number of steps, and the number that cross-fitting keeps."""
-    steps = next(iter(curves.values()))["steps"]
-    lines = [
-        "", "## Learning curves", "",
-        "Cross-fitting inside the training part of the first training: video AUC of videos held out / AUC of planted events, and the steps kept.", "",
-        f"| steps | {' | '.join(map(str, steps))} | kept |", "|---" * (len(steps) + 2) + "|",
-    ]  # fmt: skip
-    for row, found in curves.items():
-        cells = [f"{video:.3f} / {planted:.3f}" for video, planted in zip(found["held_out"], found["planted"])]
-        lines.append(f"| {row} | {' | '.join(cells)} | {found['kept']} |")
     return "\n".join(lines) + "\n"
 
 

@@ -72,7 +72,7 @@ class FramesAndDifferencesView(View):
 
     def _pictures(self, frames: Tensor) -> Iterator[Tensor]:
         """(1, 3, H, W) each, one at a time, as they may be large."""
-        of_clip = dict(zip(FramesAndDifferences.FRAMES, frames.split(1)))
+        of_clip = dict(zip(FramesAndDifferences.FRAMES, frames.split(1), strict=True))
         for t in FramesAndDifferences.SEEN:
             yield self.planes(of_clip[t])
         mean = constant(self.mean, frames.device)  # of which a difference has none

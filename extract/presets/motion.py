@@ -29,16 +29,18 @@ def _motion() -> Preset:
 
 
 def _motion_lite0() -> Preset:
+    shown = FramesAndDifferences
     return Preset(
         "motion-lite0",
         _build,
-        f"{STATISTICS}; strongest activations of efficientnet-lite0, blocks 4 (two frames) and 1-4 (four differences)",
+        f"{STATISTICS}; {shown.WEIGHT} times the strongest activations of efficientnet-lite0, block 4 on frames {shown.SEEN}, "
+        f"blocks 1-4 on differences from {shown.MOVING}",
         flow.WIDTH + 368,
         FramesAndDifferencesView(**IMAGENET, resize=256, antialias=True),
         LITE0,
         tail="overlap",
         rename=by_order,
-        taken=Taken(FramesAndDifferences.FRAMES, True),
+        taken=Taken(shown.FRAMES, True),
     )
 
 

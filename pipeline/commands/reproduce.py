@@ -36,7 +36,7 @@ def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: S
 
     from stavad.data.catalogue import counts
     from stavad.data.work import Work
-    from stavad.evaluate.reproduction.curves import learning_curves
+    from stavad.evaluate.reproduction.curves import learning_curves, require_folds, write_curves
     from stavad.evaluate.reproduction.measure import Reproduction
     from stavad.evaluate.reproduction.protocols import PROTOCOLS
     from stavad.evaluate.reproduction.tables import write_tables
@@ -47,6 +47,8 @@ def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: S
         raise UserError(dataset, "has no protocol here", f"known are {', '.join(PROTOCOLS)}")
     if draws < 0:
         raise UserError("--draws", f"{draws} is too low", "give at least 1")
+    if "curves" in flags:
+        require_folds(training)
     work, device = Work(common.work), choose_device(common.device)
     store = work.store(work.extracted_preset(common.preset))
     videos = work.videos(store, common.labels)
@@ -61,11 +63,10 @@ def run(flags: dict, common: CommonSettings, training: TrainSettings, scoring: S
             bar.write(f"{row}, seed {seed}: frame AUC {metrics['auc']['value']:.3f}")
 
         measured.run(device, on_result)
-    curves: dict[str, dict] = {}
+    made = write_tables(measured)
+    print(made[0].read_text(encoding="utf-8"))
     if "curves" in flags:
         with tqdm(total=len(measured.rows), unit="curve", disable=None) as bar:
-            curves = learning_curves(measured, device, lambda row: bar.update(), bar.write)
-    text, *pictures = write_tables(measured, curves)
-    print(text.read_text(encoding="utf-8"))
-    print(f"tables in {text}, pictures in {', '.join(map(str, pictures))}")
+            made += write_curves(measured, learning_curves(measured, device, lambda row: bar.update()))
+    print(f"tables and pictures: {', '.join(map(str, made))}")
     return 0
