@@ -128,4 +128,4 @@ def tell_unlabelled(videos: list[Video], note: Callable[[str], None]) -> None:
     """Names the videos that the labels leave out, where they name any."""
     unknown = [video.id for video in videos if video.label is None]
     if unknown and len(unknown) < len(videos):
-        note(f"note: no label for {few(unknown)}; neither trained nor tested on: add them to the labels")
+        note(f"note: no label for {few(unknown)}; left out here: add them to the labels")

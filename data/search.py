@@ -63,7 +63,7 @@ def search(root: Path, besides: Path | None = None) -> Found:
     """
     root = Path(root)
     if not root.exists():
-        raise UserError(root, "does not exist", "give a folder of videos with --videos")
+        raise UserError(root, "does not exist", "give a folder of videos, or a video")
     walk = _Walk(root, besides.resolve() if besides else None)
     found = Found([], walk.left_out, walk.skipped, walk.beside)
     paths: dict[str, Path] = {}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
@@ -31,12 +32,19 @@ class Scoring:
     """What came of new videos."""
 
     run: Path  # whose model scored
-    folder: Path  # for what is written of it
+    results: Path  # where what is written of it gets a folder of its own
     trained: Trained
     timelines: list[Timeline]
     threshold: float | None
     none: str  # why there is no threshold
     left_out: dict[str, str]  # videos that could not be scored, and why
+
+    @cached_property
+    def folder(self) -> Path:
+        """A new folder, the latest from then on; made when it is first asked for."""
+        made = new_folder(self.results)
+        point_at(made)
+        return made
 
 
 def score(
@@ -101,9 +109,9 @@ def score(
     timelines = [timeline(score_video(trained, video, store.read(video.id), settings), store, threshold, settings) for video in ready]  # fmt: skip
     tell_coarse(trained, [one.scored for one in timelines], settings, note)
     tell_reach(trained, settings, note)
-    made = new_folder(folder.scored / "results")
-    point_at(made)
-    return Scoring(chosen, made, trained, timelines, threshold.high if threshold else None, none, left_out)
+    return Scoring(
+        chosen, folder.scored / "results", trained, timelines, threshold.high if threshold else None, none, left_out
+    )
 
 
 def _found(

@@ -62,6 +62,9 @@ def extract_features(
     for line in seen.notes():
         note(line)
     tell_unlabelled(found, note)
+    missing = [name for kind, name in ((0, "normal"), (1, "abnormal")) if all(v.label != kind for v in found)]
+    if missing:
+        note(f"note: no video of them is known to be {' or '.join(missing)}: training needs both, by folders normal/ and others, or by --labels")  # fmt: skip
     weights_file = Path(weights) if weights else None
     extraction = Extraction(chosen, store, settings, here, weights_file, note)
     try:

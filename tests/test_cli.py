@@ -193,6 +193,7 @@ def test_wrong_flags(work, tmp_path, capsys):
     assert "this GPU cannot be used" in fails(capsys, "train", *work, "--device", "cuda:7")
     assert "not a device" in fails(capsys, "train", *work, "--device", "abacus")
     assert "known are i3d-kinetics" in fails(capsys, "extract", "--videos", tmp_path, "--preset", "x")
+    assert "take motion-lite0" in fails(capsys, "extract", "--videos", tmp_path, "--preset", "motionlite")
 
 
 def test_extract_says_what_is_wrong(tmp_path, capsys, monkeypatch):

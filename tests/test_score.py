@@ -70,11 +70,21 @@ def test_a_folder_and_a_file_and_a_second_call_that_extracts_nothing(work, tmp_p
     assert [one.scored.video.id for one in found.timelines] == ["tonight/door/cam", "more/yard"]
     assert [len(one.scored.scores) for one in found.timelines] == [50, 33] and not found.left_out
     assert found.threshold is not None and not found.none
+    assert not (work / "scored/results").exists()  # nothing of it was written yet
     files = {path: path.stat().st_mtime_ns for path in (work / "scored/features").rglob("*.h5")}
     again = scored(work, tmp_path / "tonight", tmp_path / "more/yard.mkv")
     assert {path: path.stat().st_mtime_ns for path in (work / "scored/features").rglob("*.h5")} == files
     assert np.array_equal(again.timelines[0].scored.scores, found.timelines[0].scored.scores)
     assert again.folder != found.folder and Work(work).store(tiny.NAME).ids() == [f"{'normal' if n % 2 == 0 else 'abnormal'}/v{n:02}" for n in sorted(range(12), key=lambda n: (n % 2 == 0, n))]  # fmt: skip
+
+
+def test_a_folder_without_labels_is_told_before_hours_of_extraction(tmp_path):
+    write_video(tmp_path / "videos/fight/v.mp4", 20)
+    (tmp_path / "labels.csv").write_text("video,label\nfight/v,1\n")
+    for labels, missing in (("", "normal or abnormal"), (tmp_path / "labels.csv", "normal")):
+        told = []
+        stavad.extract_features(tmp_path / "videos", tmp_path / missing, tiny.NAME, labels, note=told.append)
+        assert any(f"no video of them is known to be {missing}: training needs both" in line for line in told)
 
 
 def test_folders_of_the_same_name_do_not_mix(work, tmp_path):

@@ -5,6 +5,7 @@ Each module here holds the presets of one family, `PRESETS`: name -> a function 
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -79,5 +80,6 @@ def preset(name: str) -> Preset:
         UserError: there is none.
     """
     if name not in PRESETS:
-        raise UserError("--preset", f"{name!r} is not known", f"known are {', '.join(PRESETS)}")
+        near = get_close_matches(name, PRESETS, 1)
+        raise UserError("--preset", f"{name!r} is not known", f"take {near[0]}" if near else f"known are {', '.join(PRESETS)}")  # fmt: skip
     return PRESETS[name]()
