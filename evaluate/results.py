@@ -142,6 +142,8 @@ def timeline_table(found: Scoring) -> str:
             f"{s.video.id}: highest score {s.scores.max():.3f}, {len(one.events)} {'moments' if found.none else 'events'}"
         )
         lines += [f"  {_clock(e.since)} to {_clock(e.until)}, frames {e.start} to {e.end}, highest {e.peak_score:.3f} at {_clock(e.peak_time)}" for e in one.events]  # fmt: skip
+    if found.threshold is not None and not any(one.events for one in found.timelines):
+        lines.append(f"nothing reached the alarm threshold, {found.threshold:.3f}: --alarm-rate or --alarms-per-hour lower it")  # fmt: skip
     return "\n".join(lines)
 
 

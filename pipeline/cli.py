@@ -6,6 +6,7 @@ import difflib
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import argcomplete
 
@@ -105,6 +106,13 @@ def run(command: str, flags: dict) -> int:
     return module.run(flags, *(build(group, *layers) for group in module.GROUPS))
 
 
+class OneLine(argparse.ArgumentParser):
+    """Tells of a wrong flag as of any wrong input, without the list of all flags before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; `{self.prog} --help` tells more\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Of all commands, each with its flags under the heading of their group."""
     width = max(map(len, COMMANDS))
@@ -113,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
         lines = [f"  {m.NAME:{width}}  {m.HELP}" for m in COMMANDS.values() if part == m.PART]
         parts.append("\n".join([f"{part}:", *lines]))
     examples = [module.EXAMPLES[0] for module in COMMANDS.values() if module.PART in FIRST]
-    top = argparse.ArgumentParser(
+    top = OneLine(
         prog="pipeline",
         usage="pipeline COMMAND ..",
         formatter_class=argparse.RawDescriptionHelpFormatter,

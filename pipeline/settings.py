@@ -24,7 +24,7 @@ class WorkSettings:
 class CommonSettings(WorkSettings):
     preset: str = setting(
         "",
-        "features: backbone, weights and preprocessing (default: i3d-kinetics, or those in the work folder)",
+        "features: backbone, weights and preprocessing (default: `extract` makes i3d-kinetics, the others take those in the work folder)",
         shown="PRESET",
         names=_presets,
     )

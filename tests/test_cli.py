@@ -304,3 +304,11 @@ def test_an_error_of_the_code_is_not_hidden(monkeypatch):
     monkeypatch.setattr(cli, "run", fails)
     with pytest.raises(RuntimeError, match="of the code"):
         main(["train"])
+
+
+def test_a_wrong_flag_is_one_line(capsys):
+    for arguments in (["train", "--recipe", "bst"], ["train", "--stps", "3"], []):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        out, line = capsys.readouterr()
+        assert not out and line.startswith("error: ") and line.count("\n") == 1 and "--help` tells more" in line

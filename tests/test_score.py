@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from stavad.data.labels import read_labels
 from stavad.data.store import Store
 from stavad.data.work import Work
 from stavad.evaluate.page import media
-from stavad.evaluate.results import write_scoring
+from stavad.evaluate.results import timeline_table, write_scoring
 from stavad.evaluate.settings import ScoreSettings
 from stavad.pipeline.cli import main
 from stavad.train.settings import TrainSettings
@@ -85,6 +86,15 @@ def test_a_folder_without_labels_is_told_before_hours_of_extraction(tmp_path):
         told = []
         stavad.extract_features(tmp_path / "videos", tmp_path / missing, tiny.NAME, labels, note=told.append)
         assert any(f"no video of them is known to be {missing}: training needs both" in line for line in told)
+
+
+def test_no_event_and_how_to_get_one(work, tmp_path):
+    write_video(tmp_path / "v.mp4", 20)
+    found = scored(work, tmp_path / "v.mp4", alarm_rate=1.0)
+    said = "nothing reached the alarm threshold, 1.000: --alarm-rate"
+    assert found.timelines[0].events and said not in timeline_table(found)
+    none = replace(found, threshold=1.0, timelines=[replace(found.timelines[0], events=[])])
+    assert said in timeline_table(none)
 
 
 def test_folders_of_the_same_name_do_not_mix(work, tmp_path):
