@@ -93,6 +93,7 @@ def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str,
     """
     wide = 3
     tall = -(-len(curves) // wide)
+    lowest = min(v for of_row in curves.values() for name in CURVES for v in of_row[name] if v is not None)
     figure, axes = plt.subplots(tall, wide, figsize=(10.5, 0.9 + 2.0 * tall), layout="constrained", squeeze=False, sharey=True)  # fmt: skip
     named: dict[str, Artist] = {}
     for panel, (row, of_row) in zip(axes.flat, curves.items()):
@@ -104,7 +105,7 @@ def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str,
         for name, (label, colour) in TESTED.items():
             named[label] = panel.axhline(tested[row][name], color=colour, linewidth=0.8, linestyle=":")
         named["steps kept"] = panel.axvline(of_row["kept"], color="grey", linewidth=0.8)
-        panel.set(xscale="log", ylim=(None, 1.01))
+        panel.set(xscale="log")
         panel.set_title(row, fontsize=8)
         panel.set_xticks(steps[::-2], steps[::-2], minor=False)
         panel.minorticks_off()
@@ -112,11 +113,10 @@ def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str,
             beside = panel.twinx()
             (named["training loss"],) = beside.plot(steps, of_row["loss"], color="tab:red", linewidth=0.8, alpha=0.6)
             beside.set(ylim=(0, None), yticks=[])
+    axes[0, 0].set_ylim(lowest - 0.02, 1.01)
     for panel in axes.flat[len(curves) :]:
         panel.remove()
-    figure.suptitle(title)
-    figure.supxlabel("training steps")
-    figure.supylabel("AUC")
+    figure.suptitle(f"{title}: AUC over training steps")
     figure.legend(named.values(), named, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     _save(figure, path)
 
