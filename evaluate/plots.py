@@ -53,8 +53,7 @@ def plot_learning(curves: dict, kept: int, path: Path) -> None:
     """What cross-fitting found after each number of steps that it looked at, and the number that was kept."""
     figure, axes = plt.subplots(figsize=(6.4, 3.0), layout="constrained")
     for (name, title), style in zip(LEARNING.items(), ("--", "-", "-", ":")):
-        values = [np.nan if value is None else value for value in curves[name]]
-        axes.plot(curves["steps"], values, style, marker="o", markersize=3, label=title)
+        axes.plot(curves["steps"], np.array(curves[name], float), style, marker="o", markersize=3, label=title)
     axes.axvline(kept, color="grey", linewidth=0.8, label=f"{kept} steps kept")
     axes.set(xscale="log", xlabel="training steps", ylabel="AUC", ylim=(None, 1.01))
     axes.set_xticks(curves["steps"], curves["steps"], minor=False)
@@ -82,6 +81,7 @@ def plot_reproduction(
     _save(figure, path)
 
 
+# of `train.crossfit.CrossFit`: title, colour, line
 CURVES = {"held_out": ("video AUC, held out", "tab:blue", "-"), "planted": ("planted events, held out", "tab:orange", "-"), "trained": ("video AUC, videos trained on", "tab:blue", "--")}  # fmt: skip
 TESTED = {"video_auc": ("video AUC, test part", "tab:blue"), "auc": ("frame AUC, test part", "tab:green")}
 
@@ -99,7 +99,7 @@ def plot_learning_of_rows(title: str, curves: dict[str, dict], tested: dict[str,
     for panel, (row, of_row) in zip(axes.flat, curves.items()):
         steps = of_row["steps"]
         for name, (label, colour, style) in CURVES.items():
-            values = [np.nan if value is None else value for value in of_row[name]]
+            values = np.array(of_row[name], float)
             if np.isfinite(values).any():
                 (named[label],) = panel.plot(steps, values, style, color=colour, marker="o", markersize=2)
         for name, (label, colour) in TESTED.items():

@@ -192,7 +192,7 @@ def test_both_directions_side_by_side_are_the_rnn(shape, dtype, close):
     torch.testing.assert_close(found, expected, rtol=close, atol=close / 100)
     gradients = (torch.autograd.grad((out * weight).sum(), inputs) for out in (found, expected))
     for one, other in zip(*gradients):
-        torch.testing.assert_close(one, other, rtol=close, atol=close / 10)
+        torch.testing.assert_close(one, other, rtol=close, atol=close / 100)
 
 
 def test_a_recurrence_forgets_at_the_rate_of_its_bound():

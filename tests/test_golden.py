@@ -70,10 +70,8 @@ def test_features_are_those_that_were_stored_and_folding_changes_nothing(name):
     found = of_network(folded, numbers)
     assert found.shape == stored.shape and len(np.unique(stored)) > SHOWN / 2
     of_numbers = int((shown_of(preset.width) < len(numbers)).sum())
-    for part in (
-        slice(0, of_numbers),
-        slice(of_numbers, None),
-    ):  # by itself: one may be many times as long as the other
+    # flow and network each by itself: one may be many times as long as the other
+    for part in (slice(0, of_numbers), slice(of_numbers, None)):
         assert np.linalg.norm((found - stored)[:, part]) <= 1e-4 * np.linalg.norm(stored[:, part])
 
 

@@ -53,8 +53,8 @@ def estimate(found: CrossFit, scored: list[ScoredVideo], note: Callable[[str], N
             "steps": found.looks,
             "video_auc_held_out": found.held_out.tolist(),
             "video_auc_trained_on": found.trained.tolist(),
-            "planted": _numbers(found.planted),
-            "planted_normal": _numbers(found.control),
+            "planted": numbers(found.planted),
+            "planted_normal": numbers(found.control),
         },
         "intervals": found.spread,
         "at_ends": {"videos": videos, "found": at_ends, "by_chance": chance, "p": p},
@@ -62,5 +62,6 @@ def estimate(found: CrossFit, scored: list[ScoredVideo], note: Callable[[str], N
     }
 
 
-def _numbers(values) -> list[float | None]:
+def numbers(values) -> list[float | None]:
+    """As JSON has them: what is not defined is null."""
     return [None if value != value else float(value) for value in values]

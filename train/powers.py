@@ -23,10 +23,7 @@ from torch.nn.functional import pad
 from stavad.train.kernels.powers import Own, Term, slope
 
 NODES = 27  # of the Chebyshev grid on which E is looked at
-DEGREE = {
-    torch.float32: 24,
-    torch.float64: 22,
-}  # the highest: enough of the NODES coefficients are left to tell by what is left out
+DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
 OWN_DEGREE = 25
 ERROR = {torch.float32: 3e-8, torch.float64: 1e-14}  # of E, by what is left out
 NOISE = 1.5e-15  # of a coefficient, by rounding

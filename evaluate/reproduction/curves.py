@@ -1,24 +1,21 @@
 """How each model of a protocol learns: cross-fitting inside the training part of its first training."""
 
-import hashlib
 import json
-import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from stavad.data.errors import UserError
-from stavad.data.files import written
-from stavad.evaluate.plots import plot_learning_of_rows
+from stavad.data.files import short, written
+from stavad.evaluate.plots import CURVES, plot_learning_of_rows
 from stavad.evaluate.reproduction.measure import Reproduction, code
 from stavad.train.crossfit import CrossFit, cross_fit, key_of
-from stavad.train.run import gather
+from stavad.train.estimate import numbers
+from stavad.train.run import TrainingVideo, gather
 from stavad.train.settings import TrainSettings
-
-CURVES = ("held_out", "planted", "trained")  # of `train.crossfit.CrossFit`
 
 
 def require_folds(settings: TrainSettings) -> None:
@@ -42,26 +39,27 @@ def learning_curves(
     seed, videos = measured.cases[0]
     file = measured.folder / f"{measured.dataset}-curves.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    gathered = gather(videos, measured.stored, measured.training)  # the same for all rows
     curves = {}
     for row in measured.rows:
         settings = measured.settings(row, seed)
-        gathered = gather(videos, measured.stored, settings)
-        key = hashlib.sha256(f"{code()} {key_of(gathered, measured.groups, settings, device)}".encode()).hexdigest()[:16]  # fmt: skip
+        key = short(f"{code()} {key_of(gathered, measured.groups, settings, device)}")
         if key not in known:
-            losses: list[torch.Tensor] = []
-            with tempfile.TemporaryDirectory() as keep:
-                found = cross_fit(
-                    gathered, measured.groups, settings, device, Path(keep),
-                    lambda step, loss, terms, losses=losses: losses.append(loss),
-                )  # fmt: skip
-            if found is None:
-                raise UserError("--curves", f"the training part is too small for {settings.folds} folds with two recordings of each class", "leave it out, or add videos")  # fmt: skip
-            known[key] = {"row": row} | curves_of(found, losses)
+            known[key] = {"row": row} | _learned(gathered, measured.groups, settings, device)
             with written(file) as kept:
                 json.dump(known, kept, indent=1)
         curves[row] = known[key]
         on_row(row)
     return curves
+
+
+def _learned(gathered: list[TrainingVideo], groups: Mapping[str, str], settings: TrainSettings, device) -> dict:
+    losses: list[torch.Tensor] = []
+    with tempfile.TemporaryDirectory() as keep:
+        found = cross_fit(gathered, groups, settings, device, Path(keep), lambda step, loss, terms: losses.append(loss))
+    if found is None:
+        raise UserError("--curves", f"the training part is too small for {settings.folds} folds with two recordings of each class", "leave it out, or add videos")  # fmt: skip
+    return curves_of(found, losses)
 
 
 def curves_of(found: CrossFit, losses: list[torch.Tensor]) -> dict:
@@ -75,7 +73,7 @@ def curves_of(found: CrossFit, losses: list[torch.Tensor]) -> dict:
         "steps": found.looks,
         "kept": found.steps,
         "loss": [float(part.mean()) for part in since],
-        **{name: [None if math.isnan(v) else round(float(v), 6) for v in getattr(found, name)] for name in CURVES},
+        **{name: numbers(getattr(found, name)) for name in CURVES},
     }
 
 
