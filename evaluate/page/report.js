@@ -205,7 +205,7 @@ function seek(to) {
 }
 video.addEventListener("loadedmetadata", () => { if (wanted) seek(wanted); wanted = null; });
 function showing(seconds) {
-  if (!current) return;
+  if (!current || video.seeking) return;  // a frame of before the seek, presented late
   frame = frameAt(current, seconds);
   if (frame >= stopAt) { video.pause(); stopAt = Infinity; }
   place();
