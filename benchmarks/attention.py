@@ -4,7 +4,7 @@
 
 Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
 Peak memory is what was allocated beyond the input (of the slow forms, what the process grew by), in multiples of it.
-Times are the fastest of 15 calls, after a first one that is not counted (of one call for the two slow forms); "-" was
+Freed memory is kept, for every form, as a training does. Times are the fastest of 15 calls, after a first one that is not counted (of one call for the two slow forms); "-" was
 not tried: its weights, or what the rows move in all, are more than LIMIT.
 """
 
@@ -20,6 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.before import centred, module
 from stavad.train.attention import SpatialTemporalAttention, unfused
+from stavad.train.loop import keep_freed_memory
 from stavad.train.model import AnomalyDetector
 from stavad.train.settings import TrainSettings
 from tests.reference import written_out
@@ -40,6 +41,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     device = torch.device(given.device)
+    keep_freed_memory()
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or platform.machine()}"
     )

@@ -19,7 +19,7 @@ from benchmarks.before import centred, module
 from stavad.data.bags import Bag
 from stavad.data.catalogue import Video
 from stavad.train.crossfit import cross_fit
-from stavad.train.loop import batches
+from stavad.train.loop import batches, keep_freed_memory
 from stavad.train.losses import objective
 from stavad.train.model import AnomalyDetector, Scored
 from stavad.train.run import TrainingSet, TrainingVideo, fit_set
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--before", metavar="FOLDER", default="", help="of commit 8fe596e: its whole step beside ours")
     given = parser.parse_args()
     device = torch.device(given.device)
+    keep_freed_memory()  # as a training does; of the older version's step, too, to which it was not known
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads")
     names = ["data", "attention", "head", "losses", "optimiser", "whole step"]
     print(f"{'C':>6}" + "".join(f"{name:>18}" for name in [*names, *["at 8fe596e"] * bool(given.before)]))

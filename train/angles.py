@@ -21,19 +21,19 @@ from stavad.train.kernels.angles import DEGREE
 from stavad.train.kernels.eager import parts
 
 
-def step(features: Tensor, keep: Tensor | None, vectors: tuple[Tensor, ...], normalize: str, in_c: bool) -> Tensor:
+def step(features: Tensor, keep: Tensor | None, vectors: Tensor, normalize: str, in_c: bool) -> Tensor:
     """F -> F~ (B, N, C).
 
     Args:
         keep: (B, N, 1), 1 for real clips and 0 for padding.
-        vectors: w_q, b_q, w_k, b_k in float64, of which none is zero and no two are parallel.
+        vectors: w_q, b_q, w_k, b_k (4, D) in float64, of which none is zero and no two are parallel.
         in_c: by the loops of angles.c.
     """
     kernel = _kernel(vectors, DEGREE[features.dtype])
     return _Step.apply(features, keep, *(part.to(features.dtype) for part in kernel), normalize, in_c)
 
 
-def _kernel(vectors: tuple[Tensor, ...], degree: int) -> tuple[Tensor, Tensor, Tensor]:
+def _kernel(vectors: Tensor, degree: int) -> tuple[Tensor, Tensor, Tensor]:
     """The circles of q and k (2, 3), B (2, 2), and the coefficients K (2P + 1, 2P + 1) of exp(score).
 
     A circle is (|w|, b.e1, |b - (b.e1) e1|): the vector w f + b is (|w| f + b.e1, |..|) on the axes e1 = w/|w|, e2.

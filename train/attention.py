@@ -105,12 +105,12 @@ class SpatialTemporalAttention(nn.Module):
             return eager
         return in_c if device.type == "cpu" else on_gpu
 
-    def _vectors(self) -> tuple[Tensor, ...]:
-        """w_q, b_q, w_k, b_k in float64.
+    def _vectors(self) -> Tensor:
+        """w_q, b_q, w_k, b_k (4, D + 4) in float64.
 
         Four dimensions of length OFFSET, one for each, keep their directions defined, and differentiable, where w = 0 or b is parallel to w;
         being orthogonal they change no product of a query and a key.
         """
         vectors = (self.query.weight, self.query.bias, self.key.weight, self.key.bias)
         more = OFFSET * torch.eye(4, dtype=torch.float64, device=self.query.weight.device)
-        return tuple(torch.cat([v.flatten().double(), axis]) for v, axis in zip(vectors, more))
+        return torch.cat([torch.stack([v.flatten() for v in vectors]).double(), more], 1)

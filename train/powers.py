@@ -37,7 +37,7 @@ class Unbounded(Exception):
 def step(
     features: Tensor,
     keep: Tensor | None,
-    vectors: tuple[Tensor, ...],
+    vectors: Tensor,
     normalize: str,
     loops: ModuleType,
     in_place: bool = False,
@@ -46,7 +46,7 @@ def step(
 
     Args:
         keep: (B, N, 1), 1 for real clips and 0 for padding.
-        vectors: w_q, b_q, w_k, b_k in float64.
+        vectors: w_q, b_q, w_k, b_k (4, D) in float64.
         loops: who reads the map: `kernels.powers` in C, `kernels.gpu` by Triton, `kernels.eager` by tensor operations.
         in_place: `features` are not needed any more, and nobody asks for gradients: F~ may take their room.
 
@@ -65,7 +65,7 @@ def step(
     return _Step.apply(features, keep, *polynomial, reach, normalize, loops)
 
 
-def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
+def polynomials(vectors: Tensor, reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
     """c (P + 1, P + 1) and the coefficients of e, in float64; both differentiable in the vectors.
 
     e may be off by sqrt(width) times more than E, being one of at least `width` terms of a sum.
@@ -73,9 +73,9 @@ def polynomials(vectors: tuple[Tensor, ...], reach: float, dtype: torch.dtype, w
     Raises:
         Unbounded: the degree would be too high.
     """
-    w_q, b_q, w_k, b_k = vectors
-    nodes, transform, powers = (torch.from_numpy(array).to(w_q.device) for array in _chebyshev(NODES))
-    unit_q, unit_k = (unit(nodes[:, None] * (reach * w) + b, dim=-1, eps=1e-300) for w, b in ((w_q, b_q), (w_k, b_k)))
+    nodes, transform, powers = (torch.from_numpy(array).to(vectors.device) for array in _chebyshev(NODES))
+    weights, biases = reach * vectors[::2, None], vectors[1::2, None]
+    unit_q, unit_k = unit(nodes[:, None] * weights + biases, dim=-1, eps=1e-300)
     values = (unit_q @ unit_k.T).exp()
     series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
     sizes = torch.cat([series.detach().abs(), diagonal.detach().abs()[None]]).cpu().numpy()
@@ -150,23 +150,17 @@ def _fraction(kernel: Tensor, own: Tensor, reach: float):
 
 
 def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
-    n, sums = len(kernel), (rows, columns)
     above, below = _fraction(kernel, own, reach)
-    most = len(below[0])
-    found = loops.given(features, reach, out, grad, Term(None, below[0], *sums, below[1]), keep, most)
-    met = sum(products(side.flatten(0, 1), s) for side, s in zip(found, sums))  # G and H with the power sums
-    d_kernel = reach * met[:n, 1:] + met[most : most + n, :-1]
-    totals = found[0].sum((2, 3))
-    d_own = -(reach * totals[0, 1 : len(own) + 1] + totals[1, : len(own)])
-    if not wanted:
-        return None, d_kernel, d_own
+    matrix, less = (torch.cat([slope(part), other]) for part, other in zip(above, below))
+    n, most = len(kernel), len(below[0])
     more = most - n
     times_y, alone = pad(kernel.T, (0, more, 1, more)), pad(kernel.T, (0, more, 0, 1 + more))
-    as_key = torch.cat([reach * times_y, alone], 1)  # y s (..) + (..)
-    key = Term(None, slope(as_key), *(side.flatten(0, 1) for side in found))
-    matrix, less = (torch.cat([slope(part), other]) for part, other in zip(above, below))
+    key = slope(torch.cat([reach * times_y, alone], 1))  # y s (..) + (..)
     both = Term(None, matrix, rows, columns, less)
-    return loops.derive(features, reach, out, grad, both, key, keep), d_kernel, d_own
+    d_features, met = loops.backward(features, reach, out, grad, both, key, keep, wanted)
+    d_kernel = reach * met[:n, 1 : n + 1] + met[most : most + n, :n]
+    d_own = -(reach * met[1 : len(own) + 1, -1] + met[most : most + len(own), -1])
+    return d_features, d_kernel, d_own
 
 
 def _attend_masked(features, keep, kernel, own, reach, loops, in_place):

@@ -155,6 +155,6 @@ def tested(
 def code() -> str:
     """Digest of the code that trains, scores and measures."""
     root = Path(__file__).parents[2]
-    patterns = "train/**/*.py", "train/**/*.c", "data/bags.py", "data/groups.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/counted.py", "evaluate/bootstrap.py", "evaluate/metrics/*.py"  # fmt: skip
+    patterns = "train/**/*.py", "train/**/*.[ch]", "data/bags.py", "data/groups.py", "data/store.py", "evaluate/frames.py", "evaluate/score.py", "evaluate/counted.py", "evaluate/bootstrap.py", "evaluate/metrics/*.py"  # fmt: skip
     files = sorted(path for pattern in patterns for path in root.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

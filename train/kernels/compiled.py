@@ -73,7 +73,9 @@ def library(source: str, dtype: torch.dtype, degree: int = 0) -> ctypes.CDLL:
     path_of_source = Path(__file__).with_name(source)
     command = [compiler, *options, *FLAGS, f"-DREAL={real}", f"-DSQRT={root}", f"-DDEGREE={degree}"]
     machine = _processor() + platform.platform() + sysconfig.get_platform()
-    key = hashlib.sha256(path_of_source.read_bytes() + " ".join([*command, machine]).encode()).hexdigest()[:16]
+    sources = [path_of_source, *sorted(path_of_source.parent.glob("*.h"))]
+    content = b"".join(file.read_bytes() for file in sources) + " ".join([*command, machine]).encode()
+    key = hashlib.sha256(content).hexdigest()[:16]
     path = cache_folder() / f"{path_of_source.stem}-{key}.so"
     try:
         if not path.exists():

@@ -1,5 +1,7 @@
 """The readings of `kernels.powers` by tensor operations: on a CPU in parts that stay in its cache, elsewhere whole."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -56,6 +58,20 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
         less=slope(below.less),
     )
     return combine(features, reach, (above._replace(multiplier=up), down, key), (), keep).div_(reach).add_(grad)
+
+
+def in_two_readings(
+    given, derive, features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Tensor, keep, wanted: bool
+) -> tuple[Tensor | None, Tensor]:
+    """`kernels.powers.backward`, which is here a reading for the sums of u x^k and w x^k, and another one for the gradient."""
+    _, below = _halves(both, len(key) - 1)
+    sums = [side.flatten(0, 1) for side in given(features, reach, out, grad, below, keep, len(key))]
+    met = sum(s.flatten(1) @ power_sums.flatten(1).T for s, power_sums in zip(sums, (both.rows, both.columns)))
+    met = torch.cat([met, sums[0].sum((1, 2))[:, None]], 1)
+    return derive(features, reach, out, grad, both, Term(None, key, *sums), keep) if wanted else None, met
+
+
+backward = functools.partial(in_two_readings, given, derive)
 
 
 def _halves(both: Term, terms: int) -> tuple[Term, Term]:

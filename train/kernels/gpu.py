@@ -11,10 +11,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from stavad.train.kernels.eager import combine
+from stavad.train.kernels.eager import combine, in_two_readings
 from stavad.train.kernels.powers import Term
 
-__all__ = ["attend", "combine", "derive", "gather", "given", "unavailable"]
+__all__ = ["attend", "backward", "combine", "gather", "unavailable"]
 
 ROWS, COLUMNS = 32, 64  # of a tile
 
@@ -67,6 +67,9 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
         Q=len(key.matrix), MASKED=keep is not None, R=ROWS, W=COLUMNS,
     )  # fmt: skip
     return d_features
+
+
+backward = functools.partial(in_two_readings, given, derive)
 
 
 def _grid(features: Tensor) -> tuple[int, int, int]:

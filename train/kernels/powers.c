@@ -1,162 +1,31 @@
 /* The loops of powers.py over a whole map: power sums of rows and columns, and polynomials at every position.
-   The command line defines REAL (float or double). Maps are (B, N, C), contiguous; x = f * inverse lies in [-1, 1].
-   A tile of columns is worked on row by row, so that the map is read in the order in which it lies in memory. */
+   Maps are (B, N, C), contiguous; x = f * inverse lies in [-1, 1]. */
 
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __SSE__
-#include <xmmintrin.h>
-#else /* elsewhere they cost nothing */
-#define _mm_getcsr() 0
-#define _mm_setcsr(state) (void)(state)
-#endif
-#define FLUSHED 0x8040 /* numbers below 1e-38 are 0: high powers of small x would take many times as long */
-
-#ifdef __AVX512F__
-#define BYTES 64
-#else
-#define BYTES 32
-#endif
-typedef REAL vec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias)); /* anywhere in a map */
-typedef REAL half __attribute__((vector_size(BYTES / 2), aligned(sizeof(REAL)), may_alias));
-typedef REAL quarter __attribute__((vector_size(BYTES / 4), aligned(sizeof(REAL)), may_alias));
-#define LANES (long)(BYTES / sizeof(REAL))
-#define TILE 256        /* columns */
-#define VECS (TILE / LANES)
-#define ROWS 4          /* worked on at a time, so that a column's sums are loaded and stored once for all of them */
-#define FLUSH 64        /* rows whose sum is in REAL before it goes on in double */
-#define MOST 32         /* terms of a polynomial, or power sums, at the most: OWN_DEGREE + 2 and less in powers.py */
-#define TERMS 2         /* of `combine`, at the most */
-
-/* A row of a tile as vectors: where it lies, or at the map's edge a copy with zeros behind it. */
-static inline const vec *view(vec *room, const REAL *from, long width) {
-    if (width % (4 * LANES) == 0) return (const vec *)from;
-    memcpy(room, from, width * sizeof(REAL));
-    memset((REAL *)room + width, 0, (TILE - width) * sizeof(REAL));
-    return room;
-}
-
-/* Asks for what lies there soon, a tile's width of it. */
-static inline void ahead(const REAL *from) {
-    for (long j = 0; j < TILE; j += 64 / (long)sizeof(REAL)) __builtin_prefetch(from + j);
-}
-
-/* Where to write a row, and what brings it there if that is not the map itself. */
-static inline vec *target(vec *room, REAL *to, long width) { return width % (4 * LANES) == 0 ? (vec *)to : room; }
-static inline void settle(const vec *written, REAL *to, long width) {
-    if ((const REAL *)written != to) memcpy(to, written, width * sizeof(REAL));
-}
-
-static double across(vec v) {
-    half h = ((half *)&v)[0] + ((half *)&v)[1];
-    quarter q = ((quarter *)&h)[0] + ((quarter *)&h)[1];
-    double sum = 0;
-    for (int l = 0; l < LANES / 4; l++) sum += q[l];
-    return sum;
-}
-
-/* The loops over a row are functions, so that the compiler keeps the addresses of a thread's room. */
-#define ROW static __attribute__((noinline, noipa)) void
-typedef const vec (*per_column)[VECS]; /* of the columns of a tile, one after the other */
-
-/* Sums of t x^k, k < K, over ROWS rows of a tile: what sums[k] gains in each column, and of_rows[k][r] in each lane of row r. */
-ROW add_powers(long used, long K, const vec (*x)[VECS], const vec *const *t, vec (*sums)[VECS], vec (*of_rows)[ROWS]) {
-    unsigned state = _mm_getcsr();
-    _mm_setcsr(state | FLUSHED);
-    for (long j = 0; j < used; j += 2) {
-        vec x0 = x[0][j], x1 = x[1][j], x2 = x[2][j], x3 = x[3][j], y0 = x[0][j + 1], y1 = x[1][j + 1], y2 = x[2][j + 1], y3 = x[3][j + 1];
-        vec t0 = t[0][j], t1 = t[1][j], t2 = t[2][j], t3 = t[3][j], u0 = t[0][j + 1], u1 = t[1][j + 1], u2 = t[2][j + 1], u3 = t[3][j + 1];
-        for (long k = 0; k < K; k++) {
-            sums[k][j] += (t0 + t1) + (t2 + t3), sums[k][j + 1] += (u0 + u1) + (u2 + u3);
-            of_rows[k][0] += t0 + u0, of_rows[k][1] += t1 + u1, of_rows[k][2] += t2 + u2, of_rows[k][3] += t3 + u3;
-            t0 *= x0, t1 *= x1, t2 *= x2, t3 *= x3, u0 *= y0, u1 *= y1, u2 *= y2, u3 *= y3;
-        }
-    }
-    _mm_setcsr(state);
-}
-
-/* ROWS rows from n on as x; those beyond N, or not kept, are 0. */
-static void load_rows(const REAL *f, REAL inverse, long N, long C, long n, long width, const REAL *keep, vec (*x)[VECS]) {
-    for (long r = 0; r < ROWS; r++) {
-        if (n + r >= N || (keep && !keep[n + r])) {
-            memset(x[r], 0, sizeof x[r]);
-            continue;
-        }
-        vec room[VECS];
-        ahead(f + (n + r + ROWS) * C);
-        const vec *v = view(room, f + (n + r) * C, width);
-        for (long j = 0; j < (width + LANES - 1) / LANES || j % 2; j++) x[r][j] = v[j] * inverse;
-    }
-}
-
-static void add_to(double *restrict totals, const REAL *restrict sums) {
-    for (long j = 0; j < TILE; j++) totals[j] += sums[j];
-}
-
-/* The sums of t x^k, k < K, of ROWS rows from n on, t of each row in `of_t`: sums holds the columns' of up to FLUSH rows, which totals then gains,
-   rows[(n + r) * step + k] gains that of row n + r. */
-static void add_rows(long n, long N, long used, long K, const vec (*x)[VECS], const vec *const *of_t, vec (*sums)[VECS], double (*totals)[TILE],
-                     double *rows, long step) {
-    vec of_rows[MOST][ROWS];
-    if (n % FLUSH == 0) memset(sums, 0, K * sizeof sums[0]);
-    memset(of_rows, 0, K * sizeof of_rows[0]);
-    add_powers(used, K, x, of_t, sums, of_rows);
-    for (long r = 0; r < ROWS && n + r < N; r++)
-        for (long k = 0; k < K; k++) rows[(n + r) * step + k] += across(of_rows[k][r]);
-    if (n % FLUSH == FLUSH - ROWS || n + ROWS >= N)
-        for (long k = 0; k < K; k++) add_to(totals[k], (const REAL *)sums[k]);
-}
+#include "tiles.h"
 
 /* One tile: rows[(i * N + n) * K + k] += its share of the sum over row n of v_i x^k, columns[i][k] = the sums over its columns. */
 static void gather_tile(const REAL *f, REAL inverse, long N, long C, long c, long K, long V, const REAL *const *values,
                         const REAL *keep, double *rows, REAL *const *columns, size_t step) {
     long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec sums[MOST][VECS], x[ROWS][VECS], t[ROWS][VECS];
-    static _Thread_local double totals[MOST][TILE];
+    ROOM vec sums[MOST][VECS], x[ROWS][VECS], t[ROWS][VECS];
+    ROOM double totals[MOST][TILE];
     for (long i = 0; i < V; i++) {
         long from = !values[i]; /* 1 to the power of 0 is counted */
         double count = 0;
-        memset(totals, 0, K * sizeof totals[0]);
+        if (N > FLUSH) memset(totals, 0, K * sizeof totals[0]);
         for (long n = 0; n < N; n += ROWS) {
             load_rows(f + c, inverse, N, C, n, width, keep, x);
             if (values[i]) load_rows(values[i] + c, 1, N, C, n, width, keep, t);
             const vec(*first)[VECS] = (const vec(*)[VECS])(values[i] ? t : x), *const of_t[ROWS] = {first[0], first[1], first[2], first[3]};
-            add_rows(n, N, used, K - from, (const vec(*)[VECS])x, of_t, sums + from, totals + from, rows + i * N * K + from, K);
+            add_rows(n, N, used, K - from, (const vec(*)[VECS])x, of_t, sums + from, totals + from, rows + i * N * K + from, K,
+                     soon(i + 1 < V || !values[i] ? f : values[i], N, C, c, n), C);
         }
         for (long n = 0; from && n < N; n++)
             if (!keep || keep[n]) rows[(i * N + n) * K] += width, count++;
-        if (from)
-            for (long j = 0; j < width; j++) totals[0][j] = count;
-        for (long k = 0; k < K; k++)
-            for (long j = 0; j < width; j++) columns[i][k * step + c + j] = totals[k][j];
+        for (long j = 0; from && j < width; j++) columns[i][c + j] = count;
+        settle_columns(N, K - from, width, (const vec(*)[VECS])sums + from, (const double(*)[TILE])totals + from, columns[i] + from * step + c, step);
     }
 }
-
-/* rows (V, K, B, N) of bag b: what the shares of its tiles found, added up. */
-static void reduce(long b, long B, long N, long K, long V, long shares, const double *part, REAL *rows) {
-    for (long i = 0; i < V; i++)
-        for (long k = 0; k < K; k++)
-            for (long n = 0; n < N; n++) {
-                double sum = 0;
-                for (long share = 0; share < shares; share++) sum += part[((share * V + i) * N + n) * K + k];
-                rows[((i * K + k) * B + b) * N + n] = sum;
-            }
-}
-
-/* Bags are shared between threads, or where there are too few each bag's tiles: so many shares of them, with row sums of their own. */
-static long shares_of(long B, long C, int threads) {
-    long tiles = (C + TILE - 1) / TILE;
-    return B >= threads || B >= tiles ? 1 : threads < tiles ? threads : tiles;
-}
-#define PRAGMA(text) _Pragma(#text)
-#define EACH_BAG(work)                                  \
-    if (shares == 1) {                                  \
-        PRAGMA(omp parallel for num_threads(threads))   \
-        for (long b = 0; b < B; b++) work;              \
-    } else                                              \
-        for (long b = 0; b < B; b++) work
-#define SHARED PRAGMA(omp parallel for num_threads(threads) if (shares > 1))
 
 /* rows (V, K, B, N), columns (V, K, B, C) of bag b: the sums of keep v x^k over each row and each column; a value NULL stands for 1. */
 static void gather_bag(long b, long B, long N, long C, const REAL *f, double inverse, long K, long V, const REAL *const *values,
@@ -183,30 +52,10 @@ void gather(long B, long N, long C, const REAL *f, double inverse, long K, long 
     EACH_BAG(gather_bag(b, B, N, C, f, inverse, K, V, values, keep, rows, columns, shares, threads));
 }
 
-/* A tile's coefficients: to[q] = sum over k of matrix[q, k] source[k], for Q polynomials' terms of K power sums */
-static void coefficients(vec (*to)[VECS], const REAL *matrix, long Q, long K, const REAL *source, size_t step, long width) {
-    static _Thread_local vec room[2 * MOST][VECS];
-    const vec *of_k[2 * MOST];
-    for (long k = 0; k < K; k++) of_k[k] = view(room[k], source + k * step, width);
-    long used = (width + LANES - 1) / LANES;
-    for (long q = 0; q < Q; q++) {
-        long first = 0, last = K;
-        while (first < K && !matrix[q * K + first]) first++;
-        while (last > first && !matrix[q * K + last - 1]) last--;
-        for (long j = 0; j < used; j += 4) {
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (long k = first; k < last; k++) {
-                REAL m = matrix[q * K + k];
-                s0 += m * of_k[k][j], s1 += m * of_k[k][j + 1], s2 += m * of_k[k][j + 2], s3 += m * of_k[k][j + 3];
-            }
-            to[q][j] = s0, to[q][j + 1] = s1, to[q][j + 2] = s2, to[q][j + 3] = s3;
-        }
-    }
-}
-
 /* to = f + n / d */
-ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above, per_column column, const REAL *rest, per_column below, vec *to) {
+ROW attend_row(long used, long C, REAL inverse, const vec *f, long Q, const REAL *above, per_column column, const REAL *rest, per_column below, vec *to) {
     for (long j = 0; j < used; j += 4) {
+        for (long i = j; i < j + 4; i++) __builtin_prefetch((const REAL *)(f + i) + C), __builtin_prefetch((const REAL *)(to + i) + C, 1);
         vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, x2 = f[j + 2] * inverse, x3 = f[j + 3] * inverse;
         const vec *c = column[Q - 1] + j, *e = below[Q - 1] + j;
         REAL a = above[Q - 1], r = rest[Q - 1];
@@ -222,47 +71,59 @@ ROW attend_row(long used, REAL inverse, const vec *f, long Q, const REAL *above,
 
 /* u = g / d, w = (f - out) u */
 ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *g, long Q, const REAL *rest, per_column below, vec *u, vec *w) {
-    for (long j = 0; j < used; j += 2) {
-        vec x0 = x[j], x1 = x[j + 1], d0 = rest[Q - 1] + below[Q - 1][j], d1 = rest[Q - 1] + below[Q - 1][j + 1];
-        for (long q = Q - 2; q >= 0; q--)
-            d0 = d0 * x0 + (rest[q] + below[q][j]), d1 = d1 * x1 + (rest[q] + below[q][j + 1]);
-        u[j] = g[j] / d0, u[j + 1] = g[j + 1] / d1;
-        w[j] = (f[j] - out[j]) * u[j], w[j + 1] = (f[j + 1] - out[j + 1]) * u[j + 1];
+    for (long j = 0; j < used; j += 4) {
+        vec x0 = x[j], x1 = x[j + 1], x2 = x[j + 2], x3 = x[j + 3];
+        const vec *e = below[Q - 1] + j;
+        REAL r = rest[Q - 1];
+        vec d0 = r + e[0], d1 = r + e[1], d2 = r + e[2], d3 = r + e[3];
+        for (long q = Q - 2; q >= 0; q--) {
+            e -= VECS, r = rest[q];
+            d0 = d0 * x0 + (r + e[0]), d1 = d1 * x1 + (r + e[1]), d2 = d2 * x2 + (r + e[2]), d3 = d3 * x3 + (r + e[3]);
+        }
+        u[j] = g[j] / d0, u[j + 1] = g[j + 1] / d1, u[j + 2] = g[j + 2] / d2, u[j + 3] = g[j + 3] / d3;
+        for (long i = j; i < j + 4; i++) w[i] = (f[i] - out[i]) * u[i];
     }
 }
 
 /* to = (u n'(x) + w d'(x) + r'(x)) / s + g */
-ROW derive_row(long used, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, per_column column,
+ROW derive_row(long used, long C, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, per_column column,
                const REAL *rest, per_column below, const REAL *of_key, per_column key, vec *to) {
-    for (long j = 0; j < used; j += 2)
+    for (long j = 0; j < used; j += 2) {
         for (long i = j; i < j + 2; i++) {
-            vec x = f[i] * inverse, up = 0 * x, down = up, d = rest[Q - 1] + below[Q - 1][i], r = of_key[Q - 1] + key[Q - 1][i];
-            for (long q = Q - 2; q >= 0; q--) {
-                down = down * x + d, d = d * x + (rest[q] + below[q][i]);
-                up = up * x + (above[q] + column[q][i]), r = r * x + (of_key[q] + key[q][i]);
-            }
-            vec u = g[i] / d, w = (f[i] - out[i]) * u;
-            to[i] = (u * up + w * down + r) * inverse + g[i];
+            __builtin_prefetch((const REAL *)(f + i) + C), __builtin_prefetch((const REAL *)(out + i) + C);
+            __builtin_prefetch((const REAL *)(g + i) + C), __builtin_prefetch((const REAL *)(to + i) + C, 1);
         }
+        vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, up0 = 0 * x0, up1 = up0, down0 = up0, down1 = up0;
+        vec d0 = rest[Q - 1] + below[Q - 1][j], d1 = rest[Q - 1] + below[Q - 1][j + 1];
+        vec r0 = of_key[Q - 1] + key[Q - 1][j], r1 = of_key[Q - 1] + key[Q - 1][j + 1];
+        for (long q = Q - 2; q >= 0; q--) {
+            down0 = down0 * x0 + d0, down1 = down1 * x1 + d1;
+            d0 = d0 * x0 + (rest[q] + below[q][j]), d1 = d1 * x1 + (rest[q] + below[q][j + 1]);
+            up0 = up0 * x0 + (above[q] + column[q][j]), up1 = up1 * x1 + (above[q] + column[q][j + 1]);
+            r0 = r0 * x0 + (of_key[q] + key[q][j]), r1 = r1 * x1 + (of_key[q] + key[q][j + 1]);
+        }
+        vec u0 = g[j] / d0, u1 = g[j + 1] / d1;
+        to[j] = (u0 * (up0 + (f[j] - out[j]) * down0) + r0) * inverse + g[j];
+        to[j + 1] = (u1 * (up1 + (f[j + 1] - out[j + 1]) * down1) + r1) * inverse + g[j + 1];
+    }
 }
 
 /* One tile of bag b: out = f + keep * n / d, of_rows (N, 2 Q). */
 static void attend_tile(long b, long B, long N, long C, long c, const REAL *f, REAL inverse, long Q, long K, const REAL *matrix, const REAL *of_rows,
                         const REAL *power_columns, const REAL *keep, REAL *out) {
     long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec column[2 * MOST][VECS];
+    ROOM vec column[2 * MOST][VECS];
     coefficients(column, matrix, 2 * Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
     for (long n = 0; n < N; n++) {
         size_t at = ((size_t)b * N + n) * C + c;
-        vec room[VECS], more[VECS];
+        LINED vec room[VECS], more[VECS];
         if (keep && !keep[b * N + n]) {
             if (out != f) memcpy(out + at, f + at, width * sizeof(REAL));
             continue;
         }
-        ahead(f + at + C);
         const vec *v = view(room, f + at, width);
         vec *to = target(more, out + at, width);
-        attend_row(used, inverse, v, Q, of_rows + n * 2 * Q, (per_column)column, of_rows + n * 2 * Q + Q, (per_column)column + Q, to);
+        attend_row(used, C, inverse, v, Q, of_rows + n * 2 * Q, (per_column)column, of_rows + n * 2 * Q + Q, (per_column)column + Q, to);
         settle(to, out + at, width);
     }
 }
@@ -272,13 +133,7 @@ static void attend_bag(long b, long B, long N, long C, const REAL *f, double inv
     const REAL *ones[1] = {NULL};
     gather_bag(b, B, N, C, f, inverse, K, 1, ones, keep, rows, columns, shares, threads);
     REAL *of_rows = malloc((size_t)N * 2 * Q * sizeof(REAL));
-    SHARED
-    for (long n = 0; n < N; n++)
-        for (long q = 0; q < 2 * Q; q++) {
-            double sum = -less[q];
-            for (long k = 0; k < K; k++) sum += (double)matrix[q * K + k] * rows[(k * B + b) * N + n];
-            of_rows[n * 2 * Q + q] = sum;
-        }
+    row_coefficients(N, 2 * Q, K, matrix, less, rows + b * N, B * N, of_rows, shares, threads);
     SHARED
     for (long share = 0; share < shares; share++)
         for (long c = share * TILE; c < C; c += shares * TILE)
@@ -294,91 +149,129 @@ void attend(long B, long N, long C, const REAL *f, double inverse, long Q, long 
     EACH_BAG(attend_bag(b, B, N, C, f, inverse, Q, K, matrix, less, keep, rows, columns, out, shares, threads));
 }
 
-static void given_tile(long b, long B, long N, long C, long c, const REAL *f, REAL inverse, const REAL *out, const REAL *grad, long Q, long K,
-                       const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, double *of_share, REAL *columns) {
-    long width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-    static _Thread_local vec column[MOST][VECS], sums[2][MOST][VECS], x[ROWS][VECS], uw[2][ROWS][VECS];
-    static _Thread_local double totals[2][MOST][TILE];
-    size_t at = (size_t)b * N * C + c;
-    coefficients(column, matrix, Q, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
-    for (long i = 0; i < 2; i++) memset(totals[i], 0, Kg * sizeof totals[i][0]);
+/* What the backward pass of a bag reads and writes; maps (N, C), power sums `step` apart. */
+struct back {
+    long N, C, Q, K;
+    const REAL *f, *out, *grad, *keep;
+    REAL inverse;
+    const REAL *matrix, *columns, *key_matrix; /* (2 Q - 1, K) of n' and of d, (K, C), (Q, 2 Q) of r' */
+    size_t step;
+    REAL *of_rows, *of_key, *given; /* (N, 2 Q - 1), (N, Q), and the columns' sums of u x^k, then of w x^k (2 Q, C) */
+    REAL *d_f;
+};
+
+/* One tile: the sums of u x^k and w x^k over its columns, and its share of those over the rows. */
+static void given_tile(const struct back *m, long c, double *of_share) {
+    long N = m->N, C = m->C, Q = m->Q, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
+    ROOM vec column[MOST][VECS], sums[2][MOST][VECS], x[ROWS][VECS], uw[2][ROWS][VECS];
+    ROOM double totals[2][MOST][TILE];
+    coefficients(column, m->matrix + (Q - 1) * m->K, Q, m->K, m->columns + c, m->step, width);
+    for (long i = 0; N > FLUSH && i < 2; i++) memset(totals[i], 0, Q * sizeof totals[i][0]);
     for (long begin = 0; begin < N; begin += ROWS) {
-        load_rows(f + at, inverse, N, C, begin, width, keep, x);
+        load_rows(m->f + c, m->inverse, N, C, begin, width, m->keep, x);
         for (long r = 0; r < ROWS; r++) {
             long n = begin + r;
-            vec *u = uw[0][r], *w = uw[1][r], room[3][VECS];
-            if (n >= N || (keep && !keep[n])) {
+            vec *u = uw[0][r], *w = uw[1][r];
+            LINED vec room[3][VECS];
+            if (n >= N || (m->keep && !m->keep[n])) {
                 memset(u, 0, sizeof uw[0][r]), memset(w, 0, sizeof uw[1][r]);
                 continue;
             }
-            ahead(out + at + (n + 1) * C), ahead(grad + at + (n + 1) * C);
-            const vec *v = view(room[0], f + at + n * C, width), *o = view(room[1], out + at + n * C, width);
-            const vec *g = view(room[2], grad + at + n * C, width);
-            given_row(used, x[r], v, o, g, Q, of_rows + ((size_t)b * N + n) * Q, (per_column)column, u, w);
-            memset((REAL *)u + width, 0, (TILE - width) * sizeof(REAL)), memset((REAL *)w + width, 0, (TILE - width) * sizeof(REAL));
+            size_t at = n * C + c;
+            ahead(soon(m->f, N, C, c, n));
+            const vec *v = view(room[0], m->f + at, width), *o = view(room[1], m->out + at, width), *g = view(room[2], m->grad + at, width);
+            given_row(used, x[r], v, o, g, Q, m->of_rows + n * (2 * Q - 1) + Q - 1, (per_column)column, u, w);
+            if (width < TILE) memset((REAL *)u + width, 0, (TILE - width) * sizeof(REAL)), memset((REAL *)w + width, 0, (TILE - width) * sizeof(REAL));
         }
         for (long i = 0; i < 2; i++) {
             const vec *of_t[ROWS] = {uw[i][0], uw[i][1], uw[i][2], uw[i][3]};
-            add_rows(begin, N, used, Kg, (const vec(*)[VECS])x, of_t, sums[i], totals[i], of_share + i * N * Kg, Kg);
+            add_rows(begin, N, used, Q, (const vec(*)[VECS])x, of_t, sums[i], totals[i], of_share + i * N * Q, Q,
+                     soon(i ? m->grad : m->out, N, C, c, begin), C);
         }
     }
     for (long i = 0; i < 2; i++)
-        for (long k = 0; k < Kg; k++)
-            for (long j = 0; j < width; j++) columns[((i * Kg + k) * B + b) * C + c + j] = totals[i][k][j];
+        settle_columns(N, Q, width, (const vec(*)[VECS])sums[i], (const double(*)[TILE])totals[i], m->given + i * Q * C + c, C);
 }
 
-static void given_bag(long b, long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
-                      const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
-                      REAL *columns, long shares, int threads) {
-    double *part = calloc((size_t)shares * 2 * N * Kg, sizeof(double));
+/* One tile of d_f. */
+static void derive_tile(const struct back *m, long c) {
+    long C = m->C, Q = m->Q, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
+    ROOM vec column[2 * MOST][VECS], key[MOST][VECS];
+    coefficients(column, m->matrix, 2 * Q - 1, m->K, m->columns + c, m->step, width);
+    coefficients(key, m->key_matrix, Q, 2 * Q, m->given + c, C, width);
+    for (long n = 0; n < m->N; n++) {
+        size_t at = n * C + c;
+        const REAL *above = m->of_rows + n * (2 * Q - 1);
+        LINED vec room[4][VECS];
+        if (m->keep && !m->keep[n]) {
+            memcpy(m->d_f + at, m->grad + at, width * sizeof(REAL));
+            continue;
+        }
+        const vec *v = view(room[0], m->f + at, width), *o = view(room[1], m->out + at, width), *g = view(room[2], m->grad + at, width);
+        vec *to = target(room[3], m->d_f + at, width);
+        derive_row(used, C, m->inverse, v, o, g, Q, above, (per_column)column, above + Q - 1, (per_column)column + Q - 1, m->of_key + n * Q, (per_column)key, to);
+        settle(to, m->d_f + at, width);
+    }
+}
+
+/* to[2 i + j] += the products of one[i] and other[j], two of each, along all their length. */
+static void dots(const REAL *const *one, const REAL *const *other, long length, double *to) {
+    for (long c = 0; c < length; c += TILE) {
+        long width = length - c < TILE ? length - c : TILE;
+        LINED vec room[4][VECS];
+        const vec *a0 = view(room[0], one[0] + c, width), *a1 = view(room[1], one[1] + c, width);
+        const vec *b0 = view(room[2], other[0] + c, width), *b1 = view(room[3], other[1] + c, width);
+        vec s00 = {0}, s01 = {0}, s10 = {0}, s11 = {0};
+        for (long j = 0; j < (width + LANES - 1) / LANES; j++)
+            s00 += a0[j] * b0[j], s01 += a0[j] * b1[j], s10 += a1[j] * b0[j], s11 += a1[j] * b1[j];
+        to[0] += across(s00), to[1] += across(s01), to[2] += across(s10), to[3] += across(s11);
+    }
+}
+
+static void back_bag(struct back m, const REAL *less, const REAL *rows, size_t step_of_rows, double *met, long shares, int threads) {
+    long N = m.N, C = m.C, Q = m.Q, K = m.K;
+    double *part = calloc((size_t)shares * 2 * N * Q, sizeof(double));
+    REAL *given_rows = malloc(2 * Q * N * sizeof(REAL));
+    m.of_rows = malloc(N * (2 * Q - 1) * sizeof(REAL)), m.of_key = malloc(N * Q * sizeof(REAL)), m.given = lined(2 * Q * C);
+    row_coefficients(N, 2 * Q - 1, K, m.matrix, less, rows, step_of_rows, m.of_rows, shares, threads);
     SHARED
     for (long share = 0; share < shares; share++)
-        for (long c = share * TILE; c < C; c += shares * TILE)
-            given_tile(b, B, N, C, c, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep ? keep + b * N : NULL, Kg,
-                       part + share * 2 * N * Kg, columns);
-    reduce(b, B, N, Kg, 2, shares, part, rows);
-    free(part);
-}
-
-/* rows (2, Kg, B, N), columns (2, Kg, B, C): the sums of u x^k and w x^k over each row and each column, of the gradients of a position's numerator and
-   denominator: u = g / d and w = (f - out) u. d has Q terms, of_rows (B, N, Q) plus matrix (Q, K) times power sums (K, B, C). */
-void given(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
-           const REAL *matrix, const REAL *of_rows, const REAL *power_columns, const REAL *keep, long Kg, REAL *rows,
-           REAL *columns, int threads) {
-    long shares = shares_of(B, C, threads);
-    EACH_BAG(given_bag(b, B, N, C, f, inverse, out, grad, Q, K, matrix, of_rows, power_columns, keep, Kg, rows, columns, shares, threads));
-}
-
-/* d_f = (u n'(x) + w d'(x) + r'(x)) / s + g: the gradient of the features. n' has Q - 1 terms and d Q, of_rows (B, N, 2 Q - 1) plus matrix
-   (2 Q - 1, K) times power sums (K, B, C); r', which keys are given, Q, key_rows (B, N, Q) plus key_matrix (Q, Kk) times key_columns (Kk, B, C). */
-void derive(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K,
-            const REAL *matrix, const REAL *of_rows, const REAL *power_columns, long Kk, const REAL *key_matrix,
-            const REAL *key_rows, const REAL *key_columns, const REAL *keep, REAL *d_f, int threads) {
-    long tiles = (C + TILE - 1) / TILE;
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (long b = 0; b < B; b++)
-        for (long tile = 0; tile < tiles; tile++) {
-            long c = tile * TILE, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-            static _Thread_local vec column[2 * MOST][VECS], key[MOST][VECS];
-            vec(*below)[VECS] = column + Q - 1;
-            coefficients(column, matrix, 2 * Q - 1, K, power_columns + (size_t)b * C + c, (size_t)B * C, width);
-            coefficients(key, key_matrix, Q, Kk, key_columns + (size_t)b * C + c, (size_t)B * C, width);
-            for (long n = 0; n < N; n++) {
-                size_t at = ((size_t)b * N + n) * C + c;
-                const REAL *above = of_rows + ((size_t)b * N + n) * (2 * Q - 1), *rest = above + Q - 1;
-                const REAL *of_key = key_rows + ((size_t)b * N + n) * Q;
-                vec room[4][VECS];
-                if (keep && !keep[b * N + n]) {
-                    memcpy(d_f + at, grad + at, width * sizeof(REAL));
-                    continue;
-                }
-                ahead(f + at + C), ahead(out + at + C), ahead(grad + at + C);
-                const vec *v = view(room[0], f + at, width), *o = view(room[1], out + at, width), *g = view(room[2], grad + at, width);
-                vec *to = target(room[3], d_f + at, width);
-                derive_row(used, inverse, v, o, g, Q, above, (per_column)column, rest, (per_column)below, of_key, (per_column)key, to);
-                settle(to, d_f + at, width);
-            }
+        for (long c = share * TILE; c < C; c += shares * TILE) given_tile(&m, c, part + share * 2 * N * Q);
+    reduce(0, 1, N, Q, 2, shares, part, given_rows);
+    SHARED
+    for (long k = 0; k < 2 * Q; k += 2) {
+        for (long l = 0; l < K; l += 2) {
+            long more = l + 1 < K; /* the last of an odd number of power sums is taken twice */
+            const REAL *of_columns[2] = {m.given + k * C, m.given + (k + 1) * C}, *columns[2] = {m.columns + l * m.step, m.columns + (l + more) * m.step};
+            const REAL *of_rows[2] = {given_rows + k * N, given_rows + (k + 1) * N}, *with[2] = {rows + l * step_of_rows, rows + (l + more) * step_of_rows};
+            double sums[4] = {0};
+            dots(of_columns, columns, C, sums), dots(of_rows, with, N, sums);
+            for (long i = 0; i < 2; i++)
+                for (long j = 0; j < 1 + more; j++) met[(k + i) * (K + 1) + l + j] = sums[2 * i + j];
         }
+        for (long i = k; i < k + 2; i++)
+            for (long n = 0; n < N; n++) met[i * (K + 1) + K] += given_rows[i * N + n];
+    }
+    if (m.d_f) {
+        row_coefficients(N, Q, 2 * Q, m.key_matrix, NULL, given_rows, N, m.of_key, shares, threads);
+        SHARED
+        for (long share = 0; share < shares; share++)
+            for (long c = share * TILE; c < C; c += shares * TILE) derive_tile(&m, c);
+    }
+    free(part), free(given_rows), free(m.of_rows), free(m.of_key), free(m.given);
+}
+
+/* Of attend's input, output and gradient of the output: u = g / d and w = (f - out) u are the gradients of a position's numerator and denominator. The sums
+   of u x^k, then of w x^k, k < Q, over rows and columns meet the power sums of rows (K, B, N) and columns (K, B, C), whose products are `met` (B, 2 Q, K + 1),
+   0 at first, and last the sums of a whole bag. d_f = (u n'(x) + w d'(x) + r'(x)) / s + g, or NULL, the gradient of the features: the coefficients of n',
+   then of d are matrix (2 Q - 1, K) times the power sums less `less`, those of r' key_matrix (Q, 2 Q) times the sums of u x^k and w x^k. */
+void backward(long B, long N, long C, const REAL *f, double inverse, const REAL *out, const REAL *grad, long Q, long K, const REAL *matrix,
+              const REAL *less, const REAL *rows, const REAL *columns, const REAL *key_matrix, const REAL *keep, double *met, REAL *d_f, int threads) {
+    long shares = shares_of(B, C, threads);
+#define BAG(map) ((map) + (size_t)b * N * C)
+    EACH_BAG(back_bag((struct back){.N = N, .C = C, .Q = Q, .K = K, .f = BAG(f), .out = BAG(out), .grad = BAG(grad), .keep = keep ? keep + b * N : NULL,
+                                    .inverse = inverse, .matrix = matrix, .columns = columns + b * C, .key_matrix = key_matrix, .step = (size_t)B * C,
+                                    .d_f = d_f ? BAG(d_f) : NULL}, less, rows + b * N, (size_t)B * N, met + b * 2 * Q * (K + 1), shares, threads));
 }
 
 /* out = sum over t of m_t p_t(x) + sum over o of m_o e_o(x): polynomials p_t of Q[t] terms whose coefficients are the row's (B, N, Q[t]) plus the
@@ -393,12 +286,12 @@ void combine(long B, long N, long C, const REAL *f, double inverse, long T, cons
     for (long b = 0; b < B; b++)
         for (long tile = 0; tile < tiles; tile++) {
             long c = tile * TILE, width = C - c < TILE ? C - c : TILE, used = (width + LANES - 1) / LANES;
-            static _Thread_local vec column[TERMS][MOST][VECS];
+            ROOM vec column[TERMS][MOST][VECS];
             for (long t = 0; t < T; t++)
                 coefficients(column[t], matrices[t], Q[t], K[t], columns[t] + (size_t)b * C + c, (size_t)B * C, width);
             for (long n = 0; n < N; n++) {
                 size_t at = ((size_t)b * N + n) * C + c;
-                vec room[VECS], more[VECS], to[VECS];
+                LINED vec room[VECS], more[VECS], to[VECS];
                 memset(to, 0, sizeof to);
                 if (keep && !keep[b * N + n]) {
                     memcpy(out + at, to, width * sizeof(REAL));

@@ -64,34 +64,29 @@ def attend(
     return rows, columns
 
 
-def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
-    """Sums of u x^k and w x^k, k < count, over the rows (2, K, B, N) and columns (2, K, B, C): u = grad / d is the gradient of the numerator,
-    w = (features - out) u that of the denominator d.
-    """
-    bags, clips, width = features.shape
-    rows = features.new_empty(2, count, bags, clips)
-    columns = features.new_empty(2, count, bags, width)
-    call(
-        library("powers.c", features.dtype), "given", bags, clips, width, features, 1 / reach, out, grad, *below.matrix.shape,
-        below.matrix, below.of_rows, below.columns, keep, count, rows, columns,
-    )  # fmt: skip
-    return rows, columns
-
-
-def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
-    """Gradient of the features: (u n'(x) + w d'(x) + r'(x)) / reach + grad.
+def backward(
+    features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Tensor, keep, wanted: bool
+) -> tuple[Tensor | None, Tensor]:
+    """What `attend` passes back: u = grad / d is the gradient of the numerator n, w = (features - out) u that of the denominator d.
 
     Args:
         both: coefficients of n', then of d (2 Q - 1, K).
-        key: of r', what the position is given as a key (Q, K').
+        key: those of r', what the position is given as a key, from the sums of u x^k, then of w x^k, k < Q, over its row and its column (Q, 2 Q).
+        wanted: whether the features' gradient is.
+
+    Returns:
+        The gradient of the features, (u n'(x) + w d'(x) + r'(x)) / reach + grad, or None. Then (2 Q, K + 1): the products of those sums with the power
+        sums of `both`, over all rows and columns, and last their sums over the whole map.
     """
-    d_features = torch.empty_like(features)
+    bags, clips, width = features.shape
+    terms, count = len(key), both.matrix.shape[1]
+    met = torch.zeros(bags, 2 * terms, count + 1, dtype=torch.float64)
+    d_features = torch.empty_like(features) if wanted else None
     call(
-        library("powers.c", features.dtype), "derive", *features.shape, features, 1 / reach, out, grad, *key.matrix.shape[:1],
-        both.matrix.shape[1], both.matrix, both.of_rows, both.columns, key.matrix.shape[1], key.matrix, key.of_rows, key.columns,
-        keep, d_features,
+        library("powers.c", features.dtype), "backward", bags, clips, width, features, 1 / reach, out, grad, terms, count, both.matrix, both.less,
+        both.rows, both.columns, key, keep, met, d_features,
     )  # fmt: skip
-    return d_features
+    return d_features, met.sum(0).to(features.dtype)
 
 
 def combine(
