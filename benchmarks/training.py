@@ -94,6 +94,7 @@ def before(folder: str, width: int, device) -> Callable:
 
 def parts(width: int, device) -> dict[str, Callable]:
     settings = TrainSettings()
+    torch.manual_seed(settings.seed)
     model = AnomalyDetector(width, settings).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     store = centred(10 * BAGS, SEGMENTS, width).to(device)
