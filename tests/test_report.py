@@ -181,7 +181,9 @@ def test_it_asks_nobody(page, browser):
 @pytest.mark.slow
 def test_verdicts_stay_and_become_labels(page, browser, tmp_path):
     shown = opened(browser, page)
-    tab = opened_in(shown.context, page)  # while it is open, the browser has what was kept; alone, a page that reloads at once may come before
+    tab = opened_in(
+        shown.context, page
+    )  # while it is open, the browser has what was kept; alone, a page that reloads at once may come before
     pick(shown, "one")
     shown.keyboard.press("c")  # the event of the highest score is chosen
     shown.keyboard.press("n")
@@ -222,7 +224,9 @@ def test_a_late_frame_does_not_turn_the_playhead_back(page, browser):
     pick(shown, "one")
     shown.evaluate(SETTLED)
     shown.evaluate("() => { video.requestVideoFrameCallback = (call) => { window.late = call; }; }")
-    shown.keyboard.press(".")  # the frame that this one brings calls what the page asked for before, and the page asks anew
+    shown.keyboard.press(
+        "."
+    )  # the frame that this one brings calls what the page asked for before, and the page asks anew
     shown.wait_for_function("() => window.late")
     said = shown.evaluate("""() => {
       const press = (key) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));

@@ -61,7 +61,16 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
 
 
 def in_two_readings(
-    given, derive, features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Tensor, keep, wanted: bool
+    given,
+    derive,
+    features: Tensor,
+    reach: float,
+    out: Tensor,
+    grad: Tensor,
+    both: Term,
+    key: Tensor,
+    keep,
+    wanted: bool,
 ) -> tuple[Tensor | None, Tensor]:
     """`kernels.powers.backward`, which is here a reading for the sums of u x^k and w x^k, and another one for the gradient."""
     _, below = _halves(both, len(key) - 1)
