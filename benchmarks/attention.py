@@ -53,8 +53,6 @@ def main() -> None:
     fused.load_state_dict(eager.state_dict())
     eager.fused = False
     print(f"fused: {unfused(device) or ('gpu.py' if device.type == 'cuda' else 'powers.c')}")
-    if given.before:
-        beside_before(given.before, device)
     forms = {
         "written out": lambda x: written_out(eager, x),
         "row by row": lambda x: row_by_row(eager, x),
@@ -78,6 +76,8 @@ def main() -> None:
     print("\nwhole model, a long video scored in one piece: s of the attention, of all; peak memory in inputs")
     for shape in LONG:
         print(f"{shape[0]:>5} x {shape[1]:<4}" + "".join(f"{x:>8.2f}" for x in score_long(shape, device)), flush=True)
+    if given.before:
+        beside_before(given.before, device)
 
 
 def beside_before(folder: str, device) -> None:
@@ -86,6 +86,7 @@ def beside_before(folder: str, device) -> None:
         "\nbatches of 60 bags, ms: floor, commit 8fe596e, ours (times faster; times the floor; peak memory in inputs)"
     )
     torch.manual_seed(0)
+    keep_freed_memory()
     ours = SpatialTemporalAttention().to(device)
     before = module(folder, "train.attention").SpatialTemporalAttention().to(device)
     before.load_state_dict(ours.state_dict())

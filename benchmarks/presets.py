@@ -31,6 +31,7 @@ from stavad.evaluate.settings import ScoringSettings
 from stavad.train.recipes import RECIPES
 from stavad.train.settings import TrainSettings
 
+SEGMENTS = {"ped2": 32, "fights": 8}  # of a bag; the videos of cctv-fights hold four clips
 PRESETS = ("efficientnet-lite0", "motion-lite0", "motion")
 HELD_OUT = {**FRAMES, "video_auc": "video AUC", "planted": "planted"}  # of cross-fitting
 TESTED = {**FRAMES, "video_auc": "video AUC"}
@@ -81,7 +82,9 @@ def trained(training) -> dict:
     videos = Work(work).videos(store)
     split = cases(dataset, videos, number)
     stored = dict(store.read_all([video.id for video in videos]))
-    settings = dataclasses.replace(TrainSettings(), **MODEL | {"recipe": recipe} | RECIPES[recipe], seed=seed)
+    settings = dataclasses.replace(
+        TrainSettings(), **MODEL | {"recipe": recipe, "segments": SEGMENTS[dataset]} | RECIPES[recipe], seed=seed
+    )
     held = crossed(split, stored, settings)
     scored = Counted(tested(split, stored, dataclasses.replace(settings, steps=held.steps), ScoringSettings(), torch.device("cpu")))  # fmt: skip
     at = held.chosen

@@ -34,7 +34,8 @@ def test_the_wheel_holds_one_package_and_all_its_parts(wheel):
         f"stavad/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
-        if path.suffix in {".py", ".c"} or (path.is_file() and "page" in path.parts and "__pycache__" not in path.parts)
+        if path.suffix in {".py", ".c", ".h"}
+        or (path.is_file() and "page" in path.parts and "__pycache__" not in path.parts)
     }
     ours = {f"stavad/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
     assert {name for name in names if ".dist-info" not in name} == here | ours

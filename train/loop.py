@@ -27,7 +27,7 @@ def fit(
     looks: Container[int] = (),
     on_look: Callable[[int, nn.Module], None] = lambda step, model: None,
 ) -> nn.Module:
-    """Train the model on bags whose videos' labels are known.
+    """Train the model on bags whose videos' labels are known; on a CPU the process keeps what it frees (`keep_freed_memory`).
 
     Args:
         abnormal, normal: bags (videos, segments, C), float32, on the device to train on.
@@ -48,7 +48,8 @@ def fit(
             if step in looks:
                 on_look(step, model)
         return model
-    keep_freed_memory()
+    if abnormal.device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(settings.seed)
     model = build(abnormal.shape[-1], settings).to(abnormal.device)
     if settings.model == "sta" and settings.attention and (reason := unfused(abnormal.device)):
@@ -95,11 +96,13 @@ def batches(bags: int, size: int, seed: tuple[int, ...], device=None) -> Iterato
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """What a step frees, up to 1 GB at a time and 2 GB in all, is there for the next one, in this process from now on.
+    """What a step frees is there for the next one, in this process from now on: blocks of up to 1 GB, and up to 2 GB at the heap's end.
 
     glibc gives big blocks back to the system at once, which fills them with zeros, page after page, when they are asked for again: a tenth of a step's
     time. Other C libraries are left as they are.
     """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(MMAP_THRESHOLD, 2**30)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt and (
+        mallopt(MMAP_THRESHOLD, 2**30) or mallopt(MMAP_THRESHOLD, 2**25)
+    ):  # older ones take no more than 32 MB
         mallopt(TRIM_THRESHOLD, 2**31 - 1)

@@ -44,9 +44,9 @@ def attend(
     return rows, columns
 
 
-def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep):
     up = grad / combine(features, reach, (below,), (), None)
-    return gather(features, reach, count, (up, (features - out).mul_(up)), keep)
+    return gather(features, reach, len(below.matrix), (up, (features - out).mul_(up)), keep)
 
 
 def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
@@ -61,23 +61,14 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
 
 
 def in_two_readings(
-    given,
-    derive,
-    features: Tensor,
-    reach: float,
-    out: Tensor,
-    grad: Tensor,
-    both: Term,
-    key: Tensor,
-    keep,
-    wanted: bool,
+    read, write, features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Tensor, keep, wanted: bool
 ) -> tuple[Tensor | None, Tensor]:
-    """`kernels.powers.backward`, which is here a reading for the sums of u x^k and w x^k, and another one for the gradient."""
+    """`kernels.powers.backward`: here `read`, a form of `given`, makes the sums of u x^k and w x^k, and `write`, one of `derive`, the gradient."""
     _, below = _halves(both, len(key) - 1)
-    sums = [side.flatten(0, 1) for side in given(features, reach, out, grad, below, keep, len(key))]
+    sums = [side.flatten(0, 1) for side in read(features, reach, out, grad, below, keep)]
     met = sum(s.flatten(1) @ power_sums.flatten(1).T for s, power_sums in zip(sums, (both.rows, both.columns)))
     met = torch.cat([met, sums[0].sum((1, 2))[:, None]], 1)
-    return derive(features, reach, out, grad, both, Term(None, key, *sums), keep) if wanted else None, met
+    return write(features, reach, out, grad, both, Term(None, key, *sums), keep) if wanted else None, met
 
 
 backward = functools.partial(in_two_readings, given, derive)

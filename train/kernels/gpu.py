@@ -51,11 +51,12 @@ def attend(
     return rows, columns
 
 
-def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep, count: int):
-    rows, columns = _room(features, 2, count)
+def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep):
+    terms = len(below.matrix)
+    rows, columns = _room(features, 2, terms)
     _given[_grid(features)](
         features, _inverse(features, reach), out, grad, keep, *_coefficients(below), rows, columns, *features.shape,
-        Q=len(below.matrix), K=count, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+        Q=terms, MASKED=keep is not None, R=ROWS, W=COLUMNS,
     )  # fmt: skip
     return rows.sum(0), columns.sum(0)
 
@@ -161,7 +162,7 @@ def _attend(
 @triton.jit
 def _given(
     f, inverse, out, grad, keep, of_rows, of_columns, rows, columns, B, N, C,
-    Q: tl.constexpr, K: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
 ):  # fmt: skip
     b, n, c, at, _, kept = _tile(N, C, keep, MASKED, R, W)
     value = tl.load(f + at, mask=kept, other=0)
@@ -169,8 +170,8 @@ def _given(
     below = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q)
     u = tl.load(grad + at, mask=kept, other=0) / tl.where(kept, below, 1)
     w = (value - tl.load(out + at, mask=kept, other=0)) * u
-    _add_powers(x, u, rows, columns, b, n, c, B, N, C, 2, 0, K)
-    _add_powers(x, w, rows, columns, b, n, c, B, N, C, 2, 1, K)
+    _add_powers(x, u, rows, columns, b, n, c, B, N, C, 2, 0, Q)
+    _add_powers(x, w, rows, columns, b, n, c, B, N, C, 2, 1, Q)
 
 
 @triton.jit

@@ -18,7 +18,7 @@ static void gather_tile(const REAL *f, REAL inverse, long N, long C, long c, lon
             if (values[i]) load_rows(values[i] + c, 1, N, C, n, width, keep, t);
             const vec(*first)[VECS] = (const vec(*)[VECS])(values[i] ? t : x), *const of_t[ROWS] = {first[0], first[1], first[2], first[3]};
             add_rows(n, N, used, K - from, (const vec(*)[VECS])x, of_t, sums + from, totals + from, rows + i * N * K + from, K,
-                     soon(i + 1 < V || !values[i] ? f : values[i], N, C, c, n), C);
+                     i + 1 < V || !values[i] ? f : values[i], after(N, C, c, n), C);
         }
         for (long n = 0; from && n < N; n++)
             if (!keep || keep[n]) rows[(i * N + n) * K] += width, count++;
@@ -55,7 +55,7 @@ void gather(long B, long N, long C, const REAL *f, double inverse, long K, long 
 /* to = f + n / d */
 ROW attend_row(long used, long C, REAL inverse, const vec *f, long Q, const REAL *above, per_column column, const REAL *rest, per_column below, vec *to) {
     for (long j = 0; j < used; j += 4) {
-        for (long i = j; i < j + 4; i++) __builtin_prefetch((const REAL *)(f + i) + C), __builtin_prefetch((const REAL *)(to + i) + C, 1);
+        for (long i = j; i < j + 4; i++) ASK(f + i, C, 0), ASK(to + i, C, 1);
         vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, x2 = f[j + 2] * inverse, x3 = f[j + 3] * inverse;
         const vec *c = column[Q - 1] + j, *e = below[Q - 1] + j;
         REAL a = above[Q - 1], r = rest[Q - 1];
@@ -89,10 +89,7 @@ ROW given_row(long used, const vec *x, const vec *f, const vec *out, const vec *
 ROW derive_row(long used, long C, REAL inverse, const vec *f, const vec *out, const vec *g, long Q, const REAL *above, per_column column,
                const REAL *rest, per_column below, const REAL *of_key, per_column key, vec *to) {
     for (long j = 0; j < used; j += 2) {
-        for (long i = j; i < j + 2; i++) {
-            __builtin_prefetch((const REAL *)(f + i) + C), __builtin_prefetch((const REAL *)(out + i) + C);
-            __builtin_prefetch((const REAL *)(g + i) + C), __builtin_prefetch((const REAL *)(to + i) + C, 1);
-        }
+        for (long i = j; i < j + 2; i++) ASK(f + i, C, 0), ASK(out + i, C, 0), ASK(g + i, C, 0), ASK(to + i, C, 1);
         vec x0 = f[j] * inverse, x1 = f[j + 1] * inverse, up0 = 0 * x0, up1 = up0, down0 = up0, down1 = up0;
         vec d0 = rest[Q - 1] + below[Q - 1][j], d1 = rest[Q - 1] + below[Q - 1][j + 1];
         vec r0 = of_key[Q - 1] + key[Q - 1][j], r1 = of_key[Q - 1] + key[Q - 1][j + 1];
@@ -178,7 +175,7 @@ static void given_tile(const struct back *m, long c, double *of_share) {
                 continue;
             }
             size_t at = n * C + c;
-            ahead(soon(m->f, N, C, c, n));
+            for (long j = 0; j < TILE; j += 64 / (long)sizeof(REAL)) ASK(m->f, after(N, C, c, n) + j, 0);
             const vec *v = view(room[0], m->f + at, width), *o = view(room[1], m->out + at, width), *g = view(room[2], m->grad + at, width);
             given_row(used, x[r], v, o, g, Q, m->of_rows + n * (2 * Q - 1) + Q - 1, (per_column)column, u, w);
             if (width < TILE) memset((REAL *)u + width, 0, (TILE - width) * sizeof(REAL)), memset((REAL *)w + width, 0, (TILE - width) * sizeof(REAL));
@@ -186,7 +183,7 @@ static void given_tile(const struct back *m, long c, double *of_share) {
         for (long i = 0; i < 2; i++) {
             const vec *of_t[ROWS] = {uw[i][0], uw[i][1], uw[i][2], uw[i][3]};
             add_rows(begin, N, used, Q, (const vec(*)[VECS])x, of_t, sums[i], totals[i], of_share + i * N * Q, Q,
-                     soon(i ? m->grad : m->out, N, C, c, begin), C);
+                     i ? m->grad : m->out, after(N, C, c, begin), C);
         }
     }
     for (long i = 0; i < 2; i++)

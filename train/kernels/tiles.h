@@ -2,6 +2,7 @@
    The command line defines REAL (float or double). A tile of columns is worked on row by row, so that a map is read in the order in which it lies in memory. */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __SSE__
@@ -40,10 +41,8 @@ static inline const vec *view(vec *room, const REAL *from, long width) {
     return room;
 }
 
-/* Asks for what lies there soon, a tile's width of it. */
-static inline void ahead(const REAL *from) {
-    for (long j = 0; j < TILE; j += 64 / (long)sizeof(REAL)) __builtin_prefetch(from + j);
-}
+/* Asks for what lies `further` numbers from there, to read or to write; where nothing lies nothing happens. */
+#define ASK(there, further, to_write) __builtin_prefetch((const void *)((uintptr_t)(there) + (uintptr_t)(further) * sizeof(REAL)), to_write)
 
 /* Where to write a row, and what brings it there if that is not the map itself. */
 static inline vec *target(vec *room, REAL *to, long width) { return width % (4 * LANES) == 0 ? (vec *)to : room; }
@@ -63,12 +62,13 @@ static inline REAL across(vec v) {
 #define ROW static __attribute__((noinline, noipa)) void
 typedef const vec (*per_column)[VECS]; /* of the columns of a tile, one after the other */
 
-/* Sums of t x^k, k < K, over ROWS rows of a tile: what sums[k] gains in each column, and of_rows[k][r] in each lane of row r. */
-ROW add_powers(long used, long K, const vec (*x)[VECS], const vec *const *t, vec (*sums)[VECS], vec (*of_rows)[ROWS], const REAL *next, long step) {
+/* Sums of t x^k, k < K, over ROWS rows of a tile: what sums[k] gains in each column, and of_rows[k][r] in each lane of row r. Meanwhile it asks for ROWS rows of
+   `soon`, `step` apart, from `next` on. */
+ROW add_powers(long used, long K, const vec (*x)[VECS], const vec *const *t, vec (*sums)[VECS], vec (*of_rows)[ROWS], const REAL *soon, long next, long step) {
     unsigned state = _mm_getcsr();
     _mm_setcsr(state | FLUSHED);
     for (long j = 0; j < used; j += 2) {
-        for (long r = 0; r < ROWS; r++) __builtin_prefetch(next + r * step + j * LANES), __builtin_prefetch(next + r * step + (j + 1) * LANES);
+        for (long r = 0; r < ROWS; r++) ASK(soon, next + r * step + j * LANES, 0), ASK(soon, next + r * step + (j + 1) * LANES, 0);
         vec x0 = x[0][j], x1 = x[1][j], x2 = x[2][j], x3 = x[3][j], y0 = x[0][j + 1], y1 = x[1][j + 1], y2 = x[2][j + 1], y3 = x[3][j + 1];
         vec t0 = t[0][j], t1 = t[1][j], t2 = t[2][j], t3 = t[3][j], u0 = t[0][j + 1], u1 = t[1][j + 1], u2 = t[2][j + 1], u3 = t[3][j + 1];
         for (long k = 0; k < K; k++) {
@@ -98,13 +98,13 @@ static void add_to(double *restrict totals, const REAL *restrict sums) {
 }
 
 /* The sums of t x^k, k < K, of ROWS rows from n on, t of each row in `of_t`: sums holds the columns' of up to FLUSH rows, which totals then gains,
-   rows[(n + r) * step + k] gains that of row n + r. */
+   rows[(n + r) * step + k] gains that of row n + r. `soon` and `next` as in add_powers. */
 static void add_rows(long n, long N, long used, long K, const vec (*x)[VECS], const vec *const *of_t, vec (*sums)[VECS], double (*totals)[TILE],
-                     double *rows, long step, const REAL *next, long C) {
+                     double *rows, long step, const REAL *soon, long next, long C) {
     LINED vec of_rows[MOST][ROWS];
     if (n % FLUSH == 0) memset(sums, 0, K * sizeof sums[0]);
     memset(of_rows, 0, K * sizeof of_rows[0]);
-    add_powers(used, K, x, of_t, sums, of_rows, next, C);
+    add_powers(used, K, x, of_t, sums, of_rows, soon, next, C);
     for (long r = 0; r < ROWS && n + r < N; r++)
         for (long k = 0; k < K; k++) rows[(n + r) * step + k] += across(of_rows[k][r]);
     if (n % FLUSH == FLUSH - ROWS && n + ROWS < N)
@@ -117,8 +117,8 @@ static void settle_columns(long N, long K, long width, const vec (*sums)[VECS], 
         for (long j = 0; j < width; j++) to[k * step + j] = N > FLUSH ? totals[k][j] + ((const REAL *)sums[k])[j] : ((const REAL *)sums[k])[j];
 }
 
-/* Where the ROWS rows after those from n on lie in a tile, or the first ones of the next. */
-static const REAL *soon(const REAL *f, long N, long C, long c, long n) { return n + ROWS < N ? f + (n + ROWS) * C + c : f + c + TILE; }
+/* Where in a map the ROWS rows after those from n on begin, or after the last ones the next tile. */
+static long after(long N, long C, long c, long n) { return n + ROWS < N ? (n + ROWS) * C + c : c + TILE; }
 
 /* rows (V, K, B, N) of bag b: what the shares of its tiles found, added up. */
 static void reduce(long b, long B, long N, long K, long V, long shares, const double *part, REAL *rows) {
