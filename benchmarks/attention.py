@@ -41,10 +41,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     device = torch.device(given.device)
-    keep_freed_memory()
-    torch.manual_seed(
-        0
-    )  # a training's first weights; how many powers they need hangs on them, 7 here, 6 to 9 of other seeds
+    torch.manual_seed(0)  # a training's first weights: how many powers they need hangs on them, 6 to 9
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or platform.machine()}"
     )
@@ -53,6 +50,9 @@ def main() -> None:
     fused.load_state_dict(eager.state_dict())
     eager.fused = False
     print(f"fused: {unfused(device) or ('gpu.py' if device.type == 'cuda' else 'powers.c')}")
+    print("\nwhole model, a long video scored in one piece: s of the attention, of all; peak memory in inputs")
+    for shape in LONG:
+        print(f"{shape[0]:>5} x {shape[1]:<4}" + "".join(f"{x:>8.2f}" for x in score_long(shape, device)), flush=True)
     forms = {
         "written out": lambda x: written_out(eager, x),
         "row by row": lambda x: row_by_row(eager, x),
@@ -73,9 +73,6 @@ def main() -> None:
                 f"{shape[0]:>5} x {shape[1]:<4}{cells[0]:>16}" + "".join(f"{cell:>26}" for cell in cells[1:]),
                 flush=True,
             )
-    print("\nwhole model, a long video scored in one piece: s of the attention, of all; peak memory in inputs")
-    for shape in LONG:
-        print(f"{shape[0]:>5} x {shape[1]:<4}" + "".join(f"{x:>8.2f}" for x in score_long(shape, device)), flush=True)
     if given.before:
         beside_before(given.before, device)
 

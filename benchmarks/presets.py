@@ -59,6 +59,8 @@ def main() -> None:
         found = {key[3:]: result for key, result in zip(trainings, pool.imap(trained, trainings))}
     for recipe in flags.recipes:
         for part, names in (("held out", HELD_OUT), ("test part", TESTED)):
+            if flags.dataset == "fights":  # its labels know no moments
+                names = {name: shown for name, shown in names.items() if name not in FRAMES}
             print(f"\n{recipe}, {part:20}" + "".join(f"{name:>28}" for name in names.values()))
             values = {
                 preset: np.array([[[found[recipe, preset, number, seed][part].get(name) for name in names] for seed in range(flags.seeds)] for number in range(flags.draws)], float).mean(1)
