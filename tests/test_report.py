@@ -214,7 +214,9 @@ def test_verdicts_stay_and_become_labels(page, browser, tmp_path):
 
 
 def judged(shown, said):
-    shown.wait_for_function("said => document.getElementById('judged').textContent === said", arg=said)
+    shown.wait_for_function(
+        "said => document.getElementById('judged').textContent === said", arg=said, polling=100
+    )  # a tab behind another may draw nothing
 
 
 @pytest.mark.slow
