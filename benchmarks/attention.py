@@ -3,9 +3,10 @@
     python -m benchmarks.attention [--device cuda] [--before FOLDER]
 
 Two passes over one video of (N, C), float32, all on the same threads. The floor is one read and one write of the input for each pass.
-Peak memory is what was allocated beyond the input (of the slow forms, what the process grew by), in multiples of it. Freed memory is kept
-as a training keeps it, for every form. Times are the fastest of 15 calls, after a first one that is not counted (of one call for the two
-slow forms); "-" was not tried: its weights, or what the rows move in all, are more than LIMIT.
+Peak memory is what torch allocated beyond the input (of the slow forms, what the process grew by), in multiples of it; the fused form's threads
+have rooms of their own beside it, of 0.3 MB each at C = 4096. Times are the fastest of 15 calls, after a first one that is not counted (of one
+call for the two slow forms); "-" was not tried: its weights, or what the rows move in all, are more than LIMIT. The batches beside commit
+8fe596e come last, both with freed memory kept, as a training keeps it.
 """
 
 import argparse

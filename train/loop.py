@@ -102,7 +102,6 @@ def keep_freed_memory() -> None:
     time. Other C libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt and (
-        mallopt(MMAP_THRESHOLD, 2**30) or mallopt(MMAP_THRESHOLD, 2**25)
-    ):  # older ones take no more than 32 MB
+    # older ones take no more than 32 MB; a trim threshold alone would make things slower
+    if mallopt and (mallopt(MMAP_THRESHOLD, 2**30) or mallopt(MMAP_THRESHOLD, 2**25)):
         mallopt(TRIM_THRESHOLD, 2**31 - 1)

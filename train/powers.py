@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize as unit
 from torch.nn.functional import pad
 
-from stavad.train.kernels.powers import Own, Term, slope
+from stavad.train.kernels.powers import Own, Term, products, slope
 
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
@@ -201,11 +201,6 @@ def _attend_masked_backward(
     d_features += loops.combine(features, reach, second, (Own(d_normalizer, -slope(own)),), keep)
     d_features.div_(reach).add_(grad)
     return d_features.add_(d_value), d_kernel, d_own
-
-
-def products(one: Tensor, other: Tensor) -> Tensor:
-    """(K, ..), (L, ..) -> (K, L): the sums of the products."""
-    return one.flatten(1) @ other.flatten(1).T
 
 
 def shift(kernel: Tensor, by: int) -> Tensor:

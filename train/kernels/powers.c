@@ -229,7 +229,7 @@ static void back_bag(struct back m, const REAL *less, const REAL *rows, size_t s
     long N = m.N, C = m.C, Q = m.Q, K = m.K;
     double *part = calloc((size_t)shares * 2 * N * Q, sizeof(double));
     REAL *given_rows = malloc(2 * Q * N * sizeof(REAL));
-    m.of_rows = malloc(N * (2 * Q - 1) * sizeof(REAL)), m.of_key = malloc(N * Q * sizeof(REAL)), m.given = lined(2 * Q * C);
+    m.of_rows = malloc(N * (2 * Q - 1) * sizeof(REAL)), m.given = lined(2 * Q * C);
     row_coefficients(N, 2 * Q - 1, K, m.matrix, less, rows, step_of_rows, m.of_rows, shares, threads);
     SHARED
     for (long share = 0; share < shares; share++)
@@ -250,6 +250,7 @@ static void back_bag(struct back m, const REAL *less, const REAL *rows, size_t s
             for (long n = 0; n < N; n++) met[i * (K + 1) + K] += given_rows[i * N + n];
     }
     if (m.d_f) {
+        m.of_key = malloc(N * Q * sizeof(REAL));
         row_coefficients(N, Q, 2 * Q, m.key_matrix, NULL, given_rows, N, m.of_key, shares, threads);
         SHARED
         for (long share = 0; share < shares; share++)

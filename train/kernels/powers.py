@@ -37,6 +37,11 @@ def slope(coefficients: Tensor) -> Tensor:
     return coefficients[1:] * order.view(-1, *[1] * (coefficients.dim() - 1))
 
 
+def products(one: Tensor, other: Tensor) -> Tensor:
+    """(K, ..), (L, ..) -> (K, L): the sums of the products."""
+    return one.flatten(1) @ other.flatten(1).T
+
+
 def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
     """Sums of v x^k, k < count, over the rows (V, K, B, N) and columns (V, K, B, C), x = features / reach; v None is 1."""
     bags, clips, width = features.shape
