@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stavad.train import angles, powers
+from stavad.train import angles, polynomial, powers
 from stavad.train.attention import SpatialTemporalAttention, unfused
 from stavad.train.kernels import compiled, eager
 from stavad.train.kernels.eager import PART
@@ -86,18 +86,18 @@ def test_centred_features_by_powers(monkeypatch, normalize, dtype, in_c):
 @BOTH
 @pytest.mark.parametrize("seed", [1, 4, 5, 9])
 def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
-    degrees, polynomials = [], powers.polynomials
+    degrees, coefficients = [], polynomial.coefficients
 
     def told(*arguments):
-        kernel, own = polynomials(*arguments)
+        kernel, own = coefficients(*arguments)
         degrees.append(len(kernel) - 1)
         return kernel, own
 
-    monkeypatch.setattr(powers, "polynomials", told)
+    monkeypatch.setattr(polynomial, "coefficients", told)
     features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.4
     module = module_of(normalize, seed=seed)
     assert error(module, features) <= 1e-6
-    assert 16 < max(degrees) <= powers.DEGREE[torch.float32]
+    assert 16 < max(degrees) <= polynomial.DEGREE[torch.float32]
     gradients = []
     for given, attend in ((features, module), (features.double(), functools.partial(written_out, module.double()))):
         module.to(given.dtype)
@@ -156,15 +156,6 @@ def test_without_gradients_the_same_and_the_input_stays_as_it_was(normalize, mas
         found = module(features, mask)
     assert torch.equal(features, before)
     torch.testing.assert_close(found, module(features, mask), rtol=1e-6, atol=1e-7)
-
-
-def test_training_after_scoring():
-    """What is kept between calls was not made for inference alone."""
-    powers._chebyshev.cache_clear()
-    features = torch.rand(1, 4, 16) * 0.1
-    with torch.inference_mode():
-        module_of()(features)
-    module_of()(features).sum().backward()
 
 
 def test_gradients_within_autocast_are_those_outside():
@@ -367,15 +358,16 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from stavad.train.kernels import gpu
 
-masked = {"V": 1, "PLACE": 0, "ONES": True, "MASKED": True, "R": 32, "W": 64, "value": None}
-whole = masked | {"V": 2, "PLACE": 1, "ONES": False, "MASKED": False, "keep": None}
-del whole["value"]
-for kernel in (gpu._gather, gpu._attend, gpu._given, gpu._derive):
-    for kind, terms, fixed in (("*fp32", 9, masked), ("*fp32", 27, masked), ("*fp64", 3, whole)):
-        known = {name: value for name, value in ({"Q": terms, "K": terms} | fixed).items() if name in kernel.arg_names}
-        kinds = {name: "constexpr" if name in known else "i32" if name in "BNC" else kind for name in kernel.arg_names}
+masked = {"V": 1, "PLACE": 0, "ONES": True, "MASKED": True, "value": None}
+whole = {"V": 2, "PLACE": 1, "ONES": False, "MASKED": False, "keep": None}
+tiles = {gpu._gather: gpu.SUMMED, gpu._given: gpu.SUMMED, gpu._attend: gpu.WRITTEN, gpu._derive: gpu.WRITTEN}
+for kernel, tile in tiles.items():
+    for kind, fixed in (("*fp32", masked), ("*fp64", whole)):
+        known = {name: value for name, value in (fixed | tile).items() if name in kernel.arg_names}
+        kinds = {name: "constexpr" if name in known else "i32" if name in "BNCKQ" else kind for name in kernel.arg_names}
         places = {(kernel.arg_names.index(name),): value for name, value in known.items()}
-        assert triton.compile(ASTSource(kernel, kinds, places), target=GPUTarget("cuda", 90, 32)).asm["cubin"]
+        source, target = ASTSource(kernel, kinds, places), GPUTarget("cuda", 90, 32)
+        assert triton.compile(source, target=target, options={"num_warps": tile["num_warps"]}).asm["cubin"]
 """
 
 

@@ -23,6 +23,7 @@ from stavad.train import angles, powers
 from stavad.train.kernels import eager
 from stavad.train.kernels import powers as in_c
 from stavad.train.kernels.compiled import unavailable
+from stavad.train.polynomial import Unbounded
 
 try:
     from stavad.train.kernels import gpu as on_gpu
@@ -96,7 +97,7 @@ class SpatialTemporalAttention(nn.Module):
             for number in range(self.passes):
                 try:
                     attended = powers.step(attended, *how, loops, in_place=number > 0)
-                except powers.Unbounded:
+                except Unbounded:
                     attended = angles.step(attended, *how, in_c=loops is in_c)
         return attended.to(features.dtype)
 

@@ -45,12 +45,13 @@ class RecurrentHead(nn.Module):
     @torch.no_grad()
     def forget(self) -> None:
         """Bring the recurrent matrices back within the bound; after every step of an optimiser."""
-        if self.memory == float("inf"):
+        if self.memory == float("inf") or self.out.weight.is_meta:  # built without memory, to count it
             return
         recurrent = [matrix for name, matrix in self.rnn.named_parameters() if "weight_hh" in name]
-        norms = torch.linalg.matrix_norm(torch.stack(recurrent).nan_to_num(0, 0, 0), ord=2)
-        for matrix, norm in zip(recurrent, norms):
-            matrix *= (self.memory / norm).nan_to_num(0).clamp(max=1)
+        # on the host: a GPU takes longer for singular values of so small matrices than for a whole step
+        norms = torch.linalg.matrix_norm(torch.stack(recurrent).nan_to_num(0, 0, 0).cpu(), ord=2)
+        for matrix, factor in zip(recurrent, (self.memory / norms).nan_to_num(0).clamp(max=1).tolist()):
+            matrix *= factor
 
 
 def _turned(both: Tensor) -> Tensor:

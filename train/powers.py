@@ -10,28 +10,16 @@ two readings of the map, with the sums G_a of u x^a and H_a of w x^a, u and w th
 is chosen for each call; where it would have to be too high, `Unbounded` sends the call to the angles.
 """
 
-import functools
 from types import ModuleType
 
 import numpy as np
 import torch
+from numpy.polynomial.polynomial import polyder
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import normalize as unit
-from torch.nn.functional import pad
 
+from stavad.train import polynomial
 from stavad.train.kernels.powers import Own, Term, products, slope
-
-NODES = 27  # of the Chebyshev grid on which E is looked at
-DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
-OWN_DEGREE = 25
-ERROR = {torch.float32: 3e-8, torch.float64: 1e-14}  # of E, by what is left out
-NOISE = 1.5e-15  # of a coefficient, by rounding
-GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
-
-
-class Unbounded(Exception):
-    """The range of the map is too wide for power sums."""
 
 
 def step(
@@ -54,55 +42,18 @@ def step(
         Unbounded: the polynomial would need too high a degree.
     """
     real = features.detach() if keep is None else features.detach().masked_fill(keep == 0, 0)
-    reach = max(float(torch.stack(real.aminmax()).abs().amax()), torch.finfo(features.dtype).tiny)
+    low, high, *numbers = torch.cat(
+        [torch.stack(real.aminmax()), vectors.detach().flatten()]
+    ).tolist()  # a GPU is waited for once
+    reach = float(np.abs([low, high, torch.finfo(features.dtype).tiny]).max())
     if not np.isfinite(reach):
-        raise Unbounded
-    kernel, own = polynomials(vectors, reach, features.dtype, features.shape[2])
-    polynomial = kernel.to(features), own.to(features)
+        raise polynomial.Unbounded
+    on_host = np.reshape(numbers, vectors.shape)
+    kernel, own = polynomial.coefficients(on_host, reach, features.dtype, features.shape[2])
     if not torch.is_grad_enabled():
         attend, _ = _directions(normalize)
-        return attend(features, keep, *polynomial, reach, loops, in_place)[0]
-    return _Step.apply(features, keep, *polynomial, reach, normalize, loops)
-
-
-def polynomials(vectors: Tensor, reach: float, dtype: torch.dtype, width: int) -> tuple[Tensor, Tensor]:
-    """c (P + 1, P + 1) and the coefficients of e, in float64; both differentiable in the vectors.
-
-    e may be off by sqrt(width) times more than E, being one of at least `width` terms of a sum.
-
-    Raises:
-        Unbounded: the degree would be too high.
-    """
-    nodes, transform, powers = (torch.from_numpy(array).to(vectors.device) for array in _chebyshev(NODES))
-    weights, biases = reach * vectors[::2, None], vectors[1::2, None]
-    unit_q, unit_k = unit(nodes[:, None] * weights + biases, dim=-1, eps=1e-300)
-    values = (unit_q @ unit_k.T).exp()
-    series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
-    sizes = torch.cat([series.detach().abs(), diagonal.detach().abs()[None]]).cpu().numpy()
-    sizes[sizes < NOISE] = 0
-    degree = _degree(np.bincount(_larger(NODES), sizes[:-1].ravel()), ERROR[dtype])
-    own_degree = _degree(sizes[-1], ERROR[dtype] * width**0.5)
-    if degree > DEGREE[dtype] or own_degree > OWN_DEGREE:
-        raise Unbounded
-    kernel = (
-        powers[: degree + 1, : degree + 1] @ series[: degree + 1, : degree + 1] @ powers[: degree + 1, : degree + 1].T
-    )
-    if kernel.detach().abs().sum() > GROWTH[dtype]:
-        raise Unbounded
-    return kernel, powers[: own_degree + 1, : own_degree + 1] @ diagonal[: own_degree + 1]
-
-
-def _degree(sizes, error: float) -> int:
-    """The lowest degree beyond which the coefficients of that size add up to less than `error`; as many as there are, if none is."""
-    beyond = np.cumsum(np.asarray(sizes)[::-1])[::-1]
-    enough = np.flatnonzero(beyond < error)
-    return max(1, int(enough[0]) - 1) if len(enough) else len(beyond)
-
-
-@functools.lru_cache
-def _larger(count: int) -> np.ndarray:
-    """(n * n,): the larger of the two degrees that each coefficient belongs to."""
-    return np.maximum(*np.indices((count, count))).ravel()
+        return attend(features, keep, kernel, own, reach, loops, in_place)[0]
+    return _Step.apply(features, keep, vectors, on_host, kernel, own, reach, normalize, loops)
 
 
 def _directions(normalize: str):
@@ -114,50 +65,56 @@ class _Step(torch.autograd.Function):
     """For the backward pass it keeps its input, its output, and sums."""
 
     @staticmethod
-    def forward(ctx, features, keep, kernel, own, reach, normalize, loops):
+    def forward(ctx, features, keep, vectors, on_host, kernel, own, reach, normalize, loops):
         attend, derive = _directions(normalize)
-        ctx.more = reach, loops, derive
+        ctx.more = on_host, kernel, own, reach, loops, derive
         out, sums = attend(features, keep, kernel, own, reach, loops, False)
-        ctx.save_for_backward(features, keep, kernel, own, out, *sums)
+        ctx.save_for_backward(features, keep, out, *sums)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        reach, loops, derive = ctx.more
+        on_host, kernel, own, reach, loops, derive = ctx.more
+        features, keep, *kept = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
             d_features, d_kernel, d_own = derive(
-                grad.contiguous(), reach, loops, ctx.needs_input_grad[0], *ctx.saved_tensors
+                grad.contiguous(), features, keep, kernel, own, reach, loops, ctx.needs_input_grad[0], *kept
             )
-        return d_features, None, d_kernel, d_own, None, None, None
+        d_vectors = torch.from_numpy(polynomial.gradient(on_host, reach, d_kernel, d_own))
+        return d_features, None, d_vectors.to(grad.device), None, None, None, None, None, None
 
 
 def _attend(features, keep, kernel, own, reach, loops, in_place):
     """F~, and the power sums of rows and columns."""
     out = features if in_place else torch.empty_like(features)
     (above, less), (below, other) = _fraction(kernel, own, reach)
-    return out, loops.attend(features, reach, torch.cat([above, below]), torch.cat([less, other]), keep, out)
+    matrix, both = _tensors(features, np.concatenate([above, below]), np.concatenate([less, other]))
+    return out, loops.attend(features, reach, matrix, both, keep, out)
 
 
-def _fraction(kernel: Tensor, own: Tensor, reach: float):
+def _fraction(kernel: np.ndarray, own: np.ndarray, reach: float):
     """Of the numerator, and of the denominator: what the power sums x^0 .. x^(P+1) make of a query (Q, P + 2), and what the position
     itself has in it (Q,), which row and column both hold.
     """
-    terms = max(len(kernel), len(own) + 1)
-    matrices = (pad(m, (0, 0, 0, terms - len(m))) for m in (reach * shift(kernel, 1), shift(kernel, 0)))
-    selves = reach * pad(own, (1, terms - len(own) - 1)), pad(own, (0, terms - len(own)))
-    return tuple(zip(matrices, selves))
+    n, terms = len(kernel), max(len(kernel), len(own) + 1)
+    above, below = np.zeros((2, terms, n + 1))
+    above[:n, 1:], below[:n, :n] = reach * kernel, kernel
+    less, other = np.zeros((2, terms))
+    less[1 : len(own) + 1], other[: len(own)] = reach * own, own
+    return (above, less), (below, other)
 
 
-def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, out, rows, columns):
+def _attend_backward(grad, features, keep, kernel, own, reach, loops, wanted, out, rows, columns):
     above, below = _fraction(kernel, own, reach)
-    matrix, less = (torch.cat([slope(part), other]) for part, other in zip(above, below))
+    matrix, less = (np.concatenate([polyder(part), other]) for part, other in zip(above, below))
     n, most = len(kernel), len(below[0])
-    more = most - n
-    times_y, alone = pad(kernel.T, (0, more, 1, more)), pad(kernel.T, (0, more, 0, 1 + more))
-    key = slope(torch.cat([reach * times_y, alone], 1))  # y s (..) + (..)
+    key = np.zeros((most + 1, 2 * most))  # y s (..) + (..)
+    key[1 : n + 1, :n], key[:n, most : most + n] = reach * kernel.T, kernel.T
+    matrix, less, key = _tensors(features, matrix, less, polyder(key))
     both = Term(None, matrix, rows, columns, less)
     d_features, met = loops.backward(features, reach, out, grad, both, key, keep, wanted)
+    met = met.double().cpu().numpy()
     d_kernel = reach * met[:n, 1 : n + 1] + met[most : most + n, :n]
     d_own = -(reach * met[1 : len(own) + 1, -1] + met[most : most + len(own), -1])
     return d_features, d_kernel, d_own
@@ -165,6 +122,7 @@ def _attend_backward(grad, reach, loops, wanted, features, keep, kernel, own, ou
 
 def _attend_masked(features, keep, kernel, own, reach, loops, in_place):
     """F~, and each key's normalizer with the power sums of the queries and of the values F / Z."""
+    kernel, own = _tensors(features, kernel, own)
     ones = loops.gather(features, reach, len(kernel), (None,), keep)
     ones = tuple(side[0] for side in ones)
     normalizer = loops.combine(features, reach, (Term(None, kernel.T, *ones),), (Own(None, -own),), keep)
@@ -177,8 +135,9 @@ def _attend_masked(features, keep, kernel, own, reach, loops, in_place):
 
 
 def _attend_masked_backward(
-    grad, reach, loops, wanted, features, keep, kernel, own, out, normalizer, rows, columns, value_rows, value_columns
+    grad, features, keep, kernel, own, reach, loops, wanted, out, normalizer, rows, columns, value_rows, value_columns
 ):
+    kernel, own = _tensors(features, kernel, own)
     value, n = features / normalizer, len(kernel)
     most = max(n, len(own))
     given = loops.gather(features, reach, most, (grad, grad * value), keep)
@@ -193,6 +152,7 @@ def _attend_masked_backward(
         for g, v, s, z in zip(to_values, (value_rows, value_columns), (rows, columns), to_queries)
     )
     d_own = -(given[0][1, : len(own)].sum((1, 2)) + back[0][0, : len(own)].sum((1, 2)))
+    d_kernel, d_own = (found.double().cpu().numpy() for found in (d_kernel, d_own))
     if not wanted:
         return None, d_kernel, d_own
     first = (Term(grad, slope(kernel), value_rows, value_columns), Term(value, slope(kernel.T), *to_values))
@@ -203,19 +163,8 @@ def _attend_masked_backward(
     return d_features.add_(d_value), d_kernel, d_own
 
 
-def shift(kernel: Tensor, by: int) -> Tensor:
-    """The kernel for sums of x^0 .. x^(P+1), of which it meets those from x^by on."""
-    return pad(kernel, (by, 1 - by))
-
-
-@functools.lru_cache
-def _chebyshev(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes (n,), the transform (n, n) of values there to Chebyshev coefficients, and (n, n) from these to coefficients of powers."""
-    angles = np.pi * (np.arange(count) + 0.5) / count
-    transform = np.cos(np.outer(np.arange(count), angles)) * 2 / count
-    transform[0] /= 2
-    powers = np.zeros((count, count))
-    for degree in range(count):
-        of_degree = np.polynomial.chebyshev.cheb2poly(np.eye(count)[degree])
-        powers[: len(of_degree), degree] = of_degree
-    return np.cos(angles), transform, powers
+def _tensors(features: Tensor, *arrays: np.ndarray) -> list[Tensor]:
+    """Like the features, and where they are: moved there together."""
+    flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays])).to(features.dtype).to(features.device)
+    parts = flat.split([array.size for array in arrays])
+    return [part.view(array.shape) for part, array in zip(parts, arrays)]

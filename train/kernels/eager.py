@@ -66,7 +66,7 @@ def in_two_readings(
     """`kernels.powers.backward`: here `read`, a form of `given`, makes the sums of u x^k and w x^k, and `write`, one of `derive`, the gradient."""
     _, below = _halves(both, len(key) - 1)
     sums = [side.flatten(0, 1) for side in read(features, reach, out, grad, below, keep)]
-    met = sum(map(products, sums, (both.rows, both.columns)))
+    met = products(sums[0], both.rows) + products(sums[1], both.columns)
     met = torch.cat([met, sums[0].sum((1, 2))[:, None]], 1)
     return write(features, reach, out, grad, both, Term(None, key, *sums), keep) if wanted else None, met
 

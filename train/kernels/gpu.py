@@ -1,4 +1,4 @@
-"""The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, degrees known when they are compiled.
+"""The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, compiled once for all degrees.
 
 A tile leaves the sums of its own rows and columns, which are added up afterwards, so that the same map always gives the same sums. `combine`, which only
 the normalisation by queries needs, is that of tensor operations.
@@ -16,7 +16,9 @@ from stavad.train.kernels.powers import Term
 
 __all__ = ["attend", "backward", "combine", "gather", "unavailable"]
 
-ROWS, COLUMNS = 32, 64  # of a tile
+# rows and columns of a tile
+SUMMED = {"R": 16, "W": 64, "num_warps": 1}  # one warp adds up without waiting for others
+WRITTEN = {"R": 32, "W": 32, "num_warps": 4}
 
 
 @functools.cache
@@ -32,21 +34,22 @@ def unavailable(device: torch.device) -> str:
 
 def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
     rows, columns = _room(features, len(values), count)
+    inverse = _inverse(features, reach)
     for place, value in enumerate(values):
-        _gather[_grid(features)](
-            features, _inverse(features, reach), value, keep, rows, columns, *features.shape,
-            V=len(values), PLACE=place, K=count, ONES=value is None, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+        _gather[_grid(features, SUMMED)](
+            features, inverse, value, keep, rows, columns, *features.shape, count,
+            V=len(values), PLACE=place, ONES=value is None, MASKED=keep is not None, **SUMMED,
         )  # fmt: skip
-    return rows.sum(0), columns.sum(0)
+    return _total(rows), _total(columns)
 
 
 def attend(
     features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor
 ) -> tuple[Tensor, Tensor]:
     rows, columns = (side[0] for side in gather(features, reach, matrix.shape[1], (None,), keep))
-    _attend[_grid(features)](
+    _attend[_grid(features, WRITTEN)](
         features, _inverse(features, reach), keep, *_coefficients(Term(None, matrix, rows, columns, less)), out, *features.shape,
-        Q=len(matrix) // 2, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+        len(matrix) // 2, MASKED=keep is not None, **WRITTEN,
     )  # fmt: skip
     return rows, columns
 
@@ -54,18 +57,18 @@ def attend(
 def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep):
     terms = len(below.matrix)
     rows, columns = _room(features, 2, terms)
-    _given[_grid(features)](
-        features, _inverse(features, reach), out, grad, keep, *_coefficients(below), rows, columns, *features.shape,
-        Q=terms, MASKED=keep is not None, R=ROWS, W=COLUMNS,
+    _given[_grid(features, SUMMED)](
+        features, _inverse(features, reach), out, grad, keep, *_coefficients(below), rows, columns, *features.shape, terms,
+        MASKED=keep is not None, **SUMMED,
     )  # fmt: skip
-    return rows.sum(0), columns.sum(0)
+    return _total(rows), _total(columns)
 
 
 def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
     d_features = torch.empty_like(features)
-    _derive[_grid(features)](
+    _derive[_grid(features, WRITTEN)](
         features, _inverse(features, reach), out, grad, keep, *_coefficients(both), *_coefficients(key), d_features, *features.shape,
-        Q=len(key.matrix), MASKED=keep is not None, R=ROWS, W=COLUMNS,
+        len(key.matrix), MASKED=keep is not None, **WRITTEN,
     )  # fmt: skip
     return d_features
 
@@ -73,16 +76,20 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
 backward = functools.partial(in_two_readings, given, derive)
 
 
-def _grid(features: Tensor) -> tuple[int, int, int]:
+def _grid(features: Tensor, tile: dict[str, int]) -> tuple[int, int, int]:
     bags, clips, width = features.shape
-    return triton.cdiv(width, COLUMNS), triton.cdiv(clips, ROWS), bags
+    return triton.cdiv(width, tile["W"]), triton.cdiv(clips, tile["R"]), bags
 
 
 def _room(features: Tensor, values: int, count: int) -> tuple[Tensor, Tensor]:
     """For each tile's sums of rows (tiles in a row, V, K, B, N) and of columns (tiles in a column, V, K, B, C)."""
-    across, down, bags = _grid(features)
+    across, down, bags = _grid(features, SUMMED)
     _, clips, width = features.shape
     return features.new_empty(across, values, count, bags, clips), features.new_empty(down, values, count, bags, width)
+
+
+def _total(tiles: Tensor) -> Tensor:
+    return tiles.sum(0) if len(tiles) > 1 else tiles[0]
 
 
 def _inverse(features: Tensor, reach: float) -> Tensor:
@@ -91,8 +98,10 @@ def _inverse(features: Tensor, reach: float) -> Tensor:
 
 
 def _coefficients(term: Term) -> tuple[Tensor, Tensor]:
-    """Of the rows (Q, B, N) and of the columns (Q, B, C)."""
-    return term.of_rows.movedim(2, 0).contiguous(), (term.matrix @ term.columns.flatten(1)).contiguous()
+    """Of the rows (Q, B N) and of the columns (Q, B C)."""
+    rows, columns = term.rows.flatten(1), term.columns.flatten(1)
+    of_rows = term.matrix @ rows if term.less is None else torch.addmm(term.less[:, None], term.matrix, rows, beta=-1)
+    return of_rows, term.matrix @ columns
 
 
 @triton.jit
@@ -115,18 +124,18 @@ def _coefficient(q, rows, columns, b, n, c, B, N, C):
 
 
 @triton.jit
-def _polynomial(x, rows, columns, b, n, c, B, N, C, FIRST: tl.constexpr, TERMS: tl.constexpr):
-    total = _coefficient(FIRST + TERMS - 1, rows, columns, b, n, c, B, N, C)
-    for i in tl.static_range(1, TERMS):
-        total = total * x + _coefficient(FIRST + TERMS - 1 - i, rows, columns, b, n, c, B, N, C)
+def _polynomial(x, rows, columns, b, n, c, B, N, C, first, terms):
+    total = _coefficient(first + terms - 1, rows, columns, b, n, c, B, N, C)
+    for i in range(1, terms):
+        total = total * x + _coefficient(first + terms - 1 - i, rows, columns, b, n, c, B, N, C)
     return total
 
 
 @triton.jit
-def _add_powers(x, t, rows, columns, b, n, c, B, N, C, V: tl.constexpr, PLACE: tl.constexpr, K: tl.constexpr):
+def _add_powers(x, t, rows, columns, b, n, c, B, N, C, K, V: tl.constexpr, PLACE: tl.constexpr):
     """The sums of t x^k, k < K, over this tile's rows and columns."""
     row_tile, column_tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    for k in tl.static_range(K):
+    for k in range(K):
         tl.store(rows + (((row_tile * V + PLACE) * K + k) * B + b) * N + n, tl.sum(t, 1), mask=n < N)
         tl.store(columns + (((column_tile * V + PLACE) * K + k) * B + b) * C + c, tl.sum(t, 0), mask=c < C)
         t = t * x
@@ -134,8 +143,8 @@ def _add_powers(x, t, rows, columns, b, n, c, B, N, C, V: tl.constexpr, PLACE: t
 
 @triton.jit
 def _gather(
-    f, inverse, value, keep, rows, columns, B, N, C,
-    V: tl.constexpr, PLACE: tl.constexpr, K: tl.constexpr, ONES: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+    f, inverse, value, keep, rows, columns, B, N, C, K,
+    V: tl.constexpr, PLACE: tl.constexpr, ONES: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
 ):  # fmt: skip
     b, n, c, at, _, kept = _tile(N, C, keep, MASKED, R, W)
     x = tl.load(f + at, mask=kept, other=0) * tl.load(inverse)
@@ -143,13 +152,13 @@ def _gather(
         t = tl.where(kept, x * 0 + 1, 0)
     else:
         t = tl.load(value + at, mask=kept, other=0)
-    _add_powers(x, t, rows, columns, b, n, c, B, N, C, V, PLACE, K)
+    _add_powers(x, t, rows, columns, b, n, c, B, N, C, K, V, PLACE)
 
 
 @triton.jit
 def _attend(
-    f, inverse, keep, of_rows, of_columns, out, B, N, C,
-    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+    f, inverse, keep, of_rows, of_columns, out, B, N, C, Q,
+    MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
 ):  # fmt: skip
     b, n, c, at, inside, kept = _tile(N, C, keep, MASKED, R, W)
     value = tl.load(f + at, mask=inside, other=0)
@@ -161,8 +170,8 @@ def _attend(
 
 @triton.jit
 def _given(
-    f, inverse, out, grad, keep, of_rows, of_columns, rows, columns, B, N, C,
-    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+    f, inverse, out, grad, keep, of_rows, of_columns, rows, columns, B, N, C, Q,
+    MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
 ):  # fmt: skip
     b, n, c, at, _, kept = _tile(N, C, keep, MASKED, R, W)
     value = tl.load(f + at, mask=kept, other=0)
@@ -170,14 +179,14 @@ def _given(
     below = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q)
     u = tl.load(grad + at, mask=kept, other=0) / tl.where(kept, below, 1)
     w = (value - tl.load(out + at, mask=kept, other=0)) * u
-    _add_powers(x, u, rows, columns, b, n, c, B, N, C, 2, 0, Q)
-    _add_powers(x, w, rows, columns, b, n, c, B, N, C, 2, 1, Q)
+    _add_powers(x, u, rows, columns, b, n, c, B, N, C, Q, 2, 0)
+    _add_powers(x, w, rows, columns, b, n, c, B, N, C, Q, 2, 1)
 
 
 @triton.jit
 def _derive(
-    f, inverse, out, grad, keep, of_rows, of_columns, key_rows, key_columns, d_f, B, N, C,
-    Q: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
+    f, inverse, out, grad, keep, of_rows, of_columns, key_rows, key_columns, d_f, B, N, C, Q,
+    MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
 ):  # fmt: skip
     b, n, c, at, inside, kept = _tile(N, C, keep, MASKED, R, W)
     value, g = tl.load(f + at, mask=inside, other=0), tl.load(grad + at, mask=inside, other=0)
@@ -185,7 +194,7 @@ def _derive(
     up = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q - 1)
     key = _polynomial(x, key_rows, key_columns, b, n, c, B, N, C, 0, Q)
     below, down = _coefficient(2 * Q - 2, of_rows, of_columns, b, n, c, B, N, C), x * 0
-    for i in tl.static_range(1, Q):
+    for i in range(1, Q):
         down = down * x + below
         below = below * x + _coefficient(2 * Q - 2 - i, of_rows, of_columns, b, n, c, B, N, C)
     u = g / tl.where(kept, below, 1)

@@ -91,7 +91,7 @@ def backward(
         library("powers.c", features.dtype), "backward", bags, clips, width, features, 1 / reach, out, grad, terms, count, both.matrix, both.less,
         both.rows, both.columns, key, keep, met, d_features,
     )  # fmt: skip
-    return d_features, met.sum(0).to(features.dtype)
+    return d_features, met.sum(0)
 
 
 def combine(
