@@ -88,8 +88,9 @@ def beside_before(folder: str, device) -> None:
     ours = SpatialTemporalAttention().to(device)
     before = module(folder, "train.attention").SpatialTemporalAttention().to(device)
     before.load_state_dict(ours.state_dict())
-    for form in ("in C", "tensors alone"):
-        ours.fused = before.fused = form == "in C"
+    fused = "in C" if device.type == "cpu" else "by Triton"
+    for form in (fused, "tensors alone"):
+        ours.fused = before.fused = form == fused
         for width in (1024, 4096):
             features = centred(60, 32, width).to(device)
             weight = torch.ones_like(features)
@@ -104,9 +105,9 @@ def beside_before(folder: str, device) -> None:
                 floor, old, new = take_turns(
                     [partial(read_and_write, features), partial(run, before), partial(run, ours)],
                     device,
-                    20 if form == "in C" else 2,
+                    20 if form == "in C" else 3,
                 )
-                memory = peak(partial(run, ours)) / features.nbytes
+                memory = peak(partial(run, ours), device) / features.nbytes
                 what = "forward and backward" if backward else "forward"
                 print(f"{form:>14}, 60 x 32 x {width:<5}{what:<22}{1e3 * floor:8.1f}{1e3 * old:9.1f}{1e3 * new:9.1f}  ({old / new:.1f}; {new / floor:.1f}; {memory:.1f})", flush=True)  # fmt: skip
 
@@ -170,12 +171,7 @@ def measure(call, form: str, features, backward: bool) -> tuple[float | None, fl
         call(leaf).backward(weight)
 
     # gigabytes show in the process; the profiler's own records would come on top of them
-    if form in SLOW or features.is_cuda:
-        before = resident(features.device)
-        work()
-        memory = resident(features.device, peak=True) - before
-    else:
-        memory = peak(work)
+    memory = grown(work, features.device) if form in SLOW else peak(work, features.device)
     return fastest(work, features.device, calls=1 if form in SLOW else 15), memory / features.nbytes
 
 
@@ -190,8 +186,17 @@ def fastest(work, device, calls: int = 15) -> float:
     return min(times)
 
 
-def peak(work) -> int:
-    """Most bytes allocated at once on the CPU during `work`, beyond what was there before."""
+def grown(work, device) -> int:
+    """What `resident` grew by, at most, during `work`."""
+    before = resident(device)
+    work()
+    return resident(device, peak=True) - before
+
+
+def peak(work, device) -> int:
+    """Most bytes that torch allocated at once during `work`, beyond what was there before."""
+    if device.type == "cuda":
+        return grown(work, device)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         work()
     now = most = 0

@@ -26,7 +26,7 @@ from stavad.train.run import TrainingSet, TrainingVideo, fit_set
 from stavad.train.settings import TrainSettings
 
 BAGS, SEGMENTS, WIDTHS = 30, 32, (1024, 2048, 4096)
-TURNS = 12  # of each part after the others, of which the fastest counts
+TURNS = {"cpu": 12, "cuda": 4}  # of each part after the others, of which the fastest counts
 STEPS = 60  # of the training whose cross-fitting is timed
 
 
@@ -37,14 +37,15 @@ def main() -> None:
     given = parser.parse_args()
     device = torch.device(given.device)
     keep_freed_memory()  # as a training does; of the older version's step, too, to which it was not known
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    print(f"torch {torch.__version__}, {name}, {torch.get_num_threads()} threads")
     names = ["data", "attention", "head", "losses", "optimiser", "whole step"]
     print(f"{'C':>6}" + "".join(f"{name:>18}" for name in [*names, *["at 8fe596e"] * bool(given.before)]))
     for width in WIDTHS:
         work = parts(width, device)
         if given.before:
             work["at 8fe596e"] = before(given.before, width, device)
-        times = dict(zip(work, take_turns(list(work.values()), device, TURNS)))
+        times = dict(zip(work, take_turns(list(work.values()), device, TURNS[device.type])))
         whole = times["whole step"]
         cells = [f"{1e3 * times[name]:.1f} ({times[name] / whole:.0%})" for name in names]
         if given.before:

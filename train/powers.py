@@ -14,7 +14,6 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from numpy.polynomial.polynomial import polyder
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -107,11 +106,11 @@ def _fraction(kernel: np.ndarray, own: np.ndarray, reach: float):
 
 def _attend_backward(grad, features, keep, kernel, own, reach, loops, wanted, out, rows, columns):
     above, below = _fraction(kernel, own, reach)
-    matrix, less = (np.concatenate([polyder(part), other]) for part, other in zip(above, below))
+    matrix, less = (np.concatenate([_slope(part), other]) for part, other in zip(above, below))
     n, most = len(kernel), len(below[0])
     key = np.zeros((most + 1, 2 * most))  # y s (..) + (..)
     key[1 : n + 1, :n], key[:n, most : most + n] = reach * kernel.T, kernel.T
-    matrix, less, key = _tensors(features, matrix, less, polyder(key))
+    matrix, less, key = _tensors(features, matrix, less, _slope(key))
     both = Term(None, matrix, rows, columns, less)
     d_features, met = loops.backward(features, reach, out, grad, both, key, keep, wanted)
     met = met.double().cpu().numpy()
@@ -161,6 +160,11 @@ def _attend_masked_backward(
     d_features += loops.combine(features, reach, second, (Own(d_normalizer, -slope(own)),), keep)
     d_features.div_(reach).add_(grad)
     return d_features.add_(d_value), d_kernel, d_own
+
+
+def _slope(coefficients: np.ndarray) -> np.ndarray:
+    """`kernels.powers.slope`, on the host."""
+    return (coefficients[1:].T * np.arange(1, len(coefficients))).T
 
 
 def _tensors(features: Tensor, *arrays: np.ndarray) -> list[Tensor]:
