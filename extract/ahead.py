@@ -8,7 +8,7 @@ import numpy as np
 
 from stavad.data.timing import Clock
 
-AHEAD = 8  # clips decoded ahead of the backbone,
+AHEAD = 8  # clips decoded ahead of the backbone, unless it takes more at once,
 AHEAD_BYTES = 2**27  # but no more bytes than these, or one clip
 LOOK_EVERY = 0.2  # seconds between two looks whether the run has ended
 
@@ -55,9 +55,10 @@ class Alive:
 
 
 class Ahead:
-    """A queue that holds at most `AHEAD` events and `AHEAD_BYTES` of pictures, but always one event."""
+    """A queue that holds at most so many events and `AHEAD_BYTES` of pictures, but always one event."""
 
-    def __init__(self):
+    def __init__(self, events: int = AHEAD):
+        self.events = events
         self.waiting: collections.deque = collections.deque()
         self.bytes = 0
         self.changed = threading.Condition()
@@ -67,7 +68,9 @@ class Ahead:
         size = event.frames.nbytes if isinstance(event, Clip) else 0
         with self.changed:
             while (
-                not stop.is_set() and self.waiting and (len(self.waiting) >= AHEAD or self.bytes + size > AHEAD_BYTES)
+                not stop.is_set()
+                and self.waiting
+                and (len(self.waiting) >= self.events or self.bytes + size > AHEAD_BYTES)
             ):
                 self.changed.wait(LOOK_EVERY)
             if not stop.is_set():

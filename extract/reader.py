@@ -15,7 +15,7 @@ import numpy as np
 
 from stavad.data.errors import UserError
 from stavad.data.identity import digest_of, stamp_of
-from stavad.extract.ahead import Ahead, Alive, Begin, Clip, End, Failed
+from stavad.extract.ahead import AHEAD, Ahead, Alive, Begin, Clip, End, Failed
 from stavad.extract.clips import Taken, to_clips
 from stavad.extract.decode import Undecodable, open_video, or_with_pyav
 
@@ -34,6 +34,7 @@ def read_clips(
     tail: str = "repeat",
     taken: Taken = EVERYTHING,
     processes: int = 1,
+    ahead: int = AHEAD,
 ) -> Generator[Begin | Clip | End | Failed]:
     """Events of all videos, decoded ahead in other processes, each at work on one video after the other.
 
@@ -44,8 +45,9 @@ def read_clips(
         tail: as in `to_clips`.
         taken: of each clip.
         processes: that decode at a time.
+        ahead: clips that may wait for their turn, within `AHEAD_BYTES`.
     """
-    events, stop, shared = Ahead(), threading.Event(), _Shared(videos)
+    events, stop, shared = Ahead(ahead), threading.Event(), _Shared(videos)
     how = _How(decoder, tail, taken)
     threads = [
         threading.Thread(target=_supervise, args=(shared, how, time_limit, events, stop), daemon=True)

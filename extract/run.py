@@ -12,6 +12,7 @@ from stavad.data.files import BadName
 from stavad.data.identity import size_of
 from stavad.data.store import Store
 from stavad.extract import flow
+from stavad.extract.ahead import AHEAD
 from stavad.extract.batch import Network, VideoFeatures, collector, require_precision
 from stavad.extract.claims import Claims
 from stavad.extract.outcome import Outcome, Progress
@@ -19,7 +20,9 @@ from stavad.extract.presets import Preset
 from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
 from stavad.extract.settings import ExtractSettings
 
-FED = 4  # threads, a clip each, that one process which decodes keeps busy
+FED = (
+    4  # threads, a clip each, that one process which decodes keeps busy; beside a GPU, threads that it may take itself
+)
 
 
 class Extraction:
@@ -88,7 +91,7 @@ class Extraction:
         read: dict[int, End] = {}
         claimed = self.claims.claim(todo, outcome, busy)
         events = read_clips(
-            claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail, self.preset.taken, self._processes(len(todo))
+            claimed, self.settings.decoder, self.settings.time_limit, self.preset.tail, self.preset.taken, self._processes(len(todo)), self._ahead()
         )  # fmt: skip
         with closing(events), closing(batch):
             for event in events:
@@ -112,10 +115,15 @@ class Extraction:
         return busy
 
     def _processes(self, videos: int) -> int:
-        """That decode: one ahead of a network, or as many as its threads keep busy; without a network one a core."""
+        """That decode: one ahead of a network that shares the CPU, or as many as keep its threads, or a GPU, busy; without a network one a core."""
         if self.preset.taken.luma:
             return min(videos, torch.get_num_threads())
-        return max(1, min(videos, self.network.threads // FED))
+        threads = torch.get_num_threads() if self.network.device.type == "cuda" else self.network.threads
+        return max(1, min(videos, threads // FED))
+
+    def _ahead(self) -> int:
+        """Clips that are decoded while a GPU is at work: what it takes next, and as many behind it."""
+        return max(AHEAD, 2 * self.network.at_once)
 
     def _store_ready(self, todo, begun, read, outcome, progress) -> None:
         """Writes the videos whose every clip has gone through the backbone."""

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from stavad.data.errors import UserError
 from stavad.data.search import find_videos
 from stavad.data.store import Store
 from stavad.extract import weights
+from stavad.extract.ahead import AHEAD
 from stavad.extract.backbones import c3d, i3d, resnet
 from stavad.extract.claims import QUARANTINE
 from stavad.extract.clips import to_clips
@@ -298,3 +300,15 @@ def test_a_store_of_other_features_is_refused(tmp_path):
     run.claims.fingerprint = run.fingerprint | {"weights_sha256": "other"}
     with pytest.raises(UserError, match=r"v\.h5: was made otherwise.*weights_sha256"):
         run.run(find_videos(path.parent))
+
+
+def test_a_gpu_is_decoded_for_by_several_processes_and_further_ahead(tmp_path, monkeypatch):
+    run = extraction(Store(tmp_path))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
+    run.network = SimpleNamespace(device=torch.device("cuda"), at_once=32, threads=0)
+    assert [run._processes(videos) for videos in (1, 3, 100)] == [1, 3, 4]
+    assert run._ahead() == 64
+    run.network = SimpleNamespace(
+        device=torch.device("cpu"), at_once=1, threads=0
+    )  # a big network, which all threads share
+    assert (run._processes(100), run._ahead()) == (1, AHEAD)
