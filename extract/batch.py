@@ -142,8 +142,7 @@ class Batch:
 
     def __init__(self, network: Network, view: View):
         self.network, self.view = network, view
-        self.clips: list[Tensor] = []
-        self.owners: list[tuple[VideoFeatures, np.ndarray]] = []
+        self.waiting: list[tuple[Tensor, np.ndarray, VideoFeatures]] = []
 
     def add(self, frames: np.ndarray, numbers: np.ndarray, own: int, owner: VideoFeatures) -> None:
         """A clip of which `own` frames are no filling: those (n, H, W, 3) uint8 for the network, and features that it has already."""
@@ -151,22 +150,21 @@ class Batch:
         if not len(frames):
             owner.add(numbers)
             return
-        shown = self.view(torch.from_numpy(frames).to(self.network.device))
-        if self.clips and self.clips[0].shape != shown.shape:
-            self.flush()  # whole frames of another shape of video
-        self.clips.append(shown)
-        self.owners.append((owner, numbers))
-        if (len(self.clips) + 1) * self.view.crops > max(self.network.at_once, self.view.crops):
+        self.waiting.append((self.view(torch.from_numpy(frames).to(self.network.device)), numbers, owner))
+        if (len(self.waiting) + 1) * self.view.crops > max(self.network.at_once, self.view.crops):
             self.flush()
 
     def flush(self) -> None:
-        """Work on what is there."""
-        if not self.clips:
-            return
-        features = self.network(torch.cat(self.clips)).cpu().numpy()
-        for (owner, numbers), vectors in zip(self.owners, features.reshape(len(self.owners), -1)):
-            owner.add(np.concatenate([numbers, vectors]))
-        self.clips, self.owners = [], []
+        """Work on what is there: videos that are decoded side by side may be shown in different shapes, each of which is a pass."""
+        alike: dict[torch.Size, list] = {}
+        for waiting in self.waiting:
+            alike.setdefault(waiting[0].shape, []).append(waiting)
+        for group in alike.values():
+            clips, numbers, owners = zip(*group)
+            features = self.network(torch.cat(clips)).cpu().numpy().reshape(len(clips), -1)
+            for owner, others, vectors in zip(owners, numbers, features):
+                owner.add(np.concatenate([others, vectors]))
+        self.waiting = []
 
     def close(self) -> None:
         """There is nothing to end."""

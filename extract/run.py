@@ -20,9 +20,7 @@ from stavad.extract.presets import Preset
 from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
 from stavad.extract.settings import ExtractSettings
 
-FED = (
-    4  # threads, a clip each, that one process which decodes keeps busy; beside a GPU, threads that it may take itself
-)
+FED = 4  # threads, a clip each, that one process which decodes keeps busy; beside a GPU, its own
 
 
 class Extraction:
@@ -122,8 +120,8 @@ class Extraction:
         return max(1, min(videos, threads // FED))
 
     def _ahead(self) -> int:
-        """Clips that are decoded while a GPU is at work: what it takes next, and as many behind it."""
-        return max(AHEAD, 2 * self.network.at_once)
+        """Clips that are decoded while a GPU is at work: what it takes next."""
+        return max(AHEAD, self.network.at_once // self.preset.view.crops)
 
     def _store_ready(self, todo, begun, read, outcome, progress) -> None:
         """Writes the videos whose every clip has gone through the backbone."""

@@ -17,7 +17,7 @@ from stavad.train.kernels import compiled, eager
 from stavad.train.kernels.eager import PART
 from tests.reference import written_out
 
-OPERATIONS = {"in parts": 320_000, "whole": 1_700}  # of a training step
+OPERATIONS = {"in parts": 240_000, "whole": 1_200}  # of a training step
 BOTH = pytest.mark.parametrize("normalize", ["keys", "queries"])
 
 
@@ -94,7 +94,7 @@ def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
         return kernel, own
 
     monkeypatch.setattr(polynomial, "coefficients", told)
-    features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.4
+    features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.5
     module = module_of(normalize, seed=seed)
     assert error(module, features) <= 1e-6
     assert 16 < max(degrees) <= polynomial.DEGREE[torch.float32]

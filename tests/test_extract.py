@@ -14,15 +14,18 @@ import pytest
 import torch
 import torchvision
 
+from stavad.data.catalogue import Video
 from stavad.data.errors import UserError
 from stavad.data.search import find_videos
 from stavad.data.store import Store
+from stavad.extract import run as stage
 from stavad.extract import weights
 from stavad.extract.ahead import AHEAD
 from stavad.extract.backbones import c3d, i3d, resnet
 from stavad.extract.claims import QUARANTINE
 from stavad.extract.clips import to_clips
 from stavad.extract.decode import open_video
+from stavad.extract.outcome import Outcome, Progress
 from stavad.extract.preprocess import View
 from stavad.extract.presets import PRESETS
 from stavad.extract.run import Extraction
@@ -303,12 +306,12 @@ def test_a_store_of_other_features_is_refused(tmp_path):
 
 
 def test_a_gpu_is_decoded_for_by_several_processes_and_further_ahead(tmp_path, monkeypatch):
-    run = extraction(Store(tmp_path))
+    run, asked = extraction(Store(tmp_path)), []
     monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
-    run.network = SimpleNamespace(device=torch.device("cuda"), at_once=32, threads=0)
-    assert [run._processes(videos) for videos in (1, 3, 100)] == [1, 3, 4]
-    assert run._ahead() == 64
-    run.network = SimpleNamespace(
-        device=torch.device("cpu"), at_once=1, threads=0
-    )  # a big network, which all threads share
-    assert (run._processes(100), run._ahead()) == (1, AHEAD)
+    monkeypatch.setattr(stage, "read_clips", lambda *how: asked.append(how[-2:]) or (nothing for nothing in ()))
+    monkeypatch.setattr(stage, "collector", lambda *_: SimpleNamespace(flush=lambda: None, close=lambda: None))
+    shared = SimpleNamespace(device=torch.device("cpu"), at_once=1, threads=0)  # by all threads, as of a big network
+    for run.network in (shared, SimpleNamespace(device=torch.device("cuda"), at_once=32, threads=0)):
+        for videos in (1, 3, 100):
+            run._extract([Video(f"{n}", tmp_path) for n in range(videos)], Outcome(), Progress())
+    assert asked == [(1, AHEAD)] * 3 + [(1, 32), (3, 32), (4, 32)]

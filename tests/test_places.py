@@ -62,22 +62,37 @@ def test_a_gpu_that_is_full_gets_half(no_autocast):
         small_gpu(0, said)(clips)
 
 
-def test_crops_count_as_inputs():
-    """Of ten crops no more clips are collected than `at_once` inputs hold."""
-    passes = []
+def collected(view: View):
+    """A batch of a GPU's size, whose features of a clip are its least and its highest value, and the sizes of its passes."""
+    passes: list[int] = []
 
     def network(clips):
         passes.append(len(clips))
-        return torch.zeros(len(clips), 4)
+        return torch.stack([clips.flatten(1).amin(1), clips.flatten(1).amax(1)], 1)
 
-    shown = SimpleNamespace(device=torch.device("cpu"), at_once=32)
-    view = View(mean=(0.0,) * 3, std=(1.0,) * 3, resize=8, crop=6, ten_crop=True)
-    of = Batch(type("Of", (), {"__call__": staticmethod(network), **vars(shown)})(), view)
+    shown = {"__call__": staticmethod(network), "device": torch.device("cpu"), "at_once": 32}
+    return Batch(type("Of", (), shown)(), view), passes
+
+
+def test_crops_count_as_inputs():
+    """Of ten crops no more clips are collected than `at_once` inputs hold."""
+    batch, passes = collected(View(mean=(0.0,) * 3, std=(1.0,) * 3, resize=8, crop=6, ten_crop=True))
     owner = VideoFeatures()
     for _ in range(7):
-        of.add(np.zeros((16, 8, 10, 3), np.uint8), np.zeros(0, np.float32), 16, owner)
-    of.flush()
-    assert passes == [30, 30, 10] and owner.array(10).shape == (7, 10, 4)
+        batch.add(np.zeros((16, 8, 10, 3), np.uint8), np.zeros(0, np.float32), 16, owner)
+    batch.flush()
+    assert passes == [30, 30, 10] and owner.array(10).shape == (7, 10, 2)
+
+
+def test_videos_of_two_shapes_that_are_decoded_side_by_side():
+    batch, passes = collected(View(mean=(0.0,) * 3, std=(1.0,) * 3, resize=8))
+    wide, tall = VideoFeatures(), VideoFeatures()
+    for n in range(40):
+        for owner, shape in ((wide, (16, 8, 10, 3)), (tall, (16, 10, 8, 3))):
+            batch.add(np.full(shape, n, np.uint8), np.zeros(0, np.float32), 16, owner)
+    batch.flush()
+    assert passes == [16, 16, 16, 16, 8, 8]
+    assert all(owner.array(1)[:, 0].tolist() == [[n, n] for n in range(40)] for owner in (wide, tall))
 
 
 def test_without_openmp_the_loops_are_compiled_all_the_same(tmp_path, monkeypatch):
@@ -143,8 +158,8 @@ def test_pictures_decoded_ahead_are_bounded_by_their_bytes():
     import threading
 
     stop = threading.Event()
-    for shape, most in (((16, 2160, 3840, 3), 1), ((16, 64, 96, 3), 8)):
-        ahead = Ahead()
+    for shape, events, most in (((16, 2160, 3840, 3), 10, 1), ((16, 64, 96, 3), 8, 8), ((16, 64, 96, 3), 10, 10)):
+        ahead = Ahead(events)
         picture = np.broadcast_to(np.uint8(0), shape)
         taker = threading.Thread(target=lambda: [ahead.put(Clip(0, picture, np.zeros(0), 16), stop) for _ in range(12)])  # noqa: B023
         taker.start()

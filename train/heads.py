@@ -45,7 +45,7 @@ class RecurrentHead(nn.Module):
     @torch.no_grad()
     def forget(self) -> None:
         """Bring the recurrent matrices back within the bound; after every step of an optimiser."""
-        if self.memory == float("inf") or self.out.weight.is_meta:  # built without memory, to count it
+        if self.memory == float("inf") or self.out.weight.is_meta:  # there is nothing on the meta device
             return
         recurrent = [matrix for name, matrix in self.rnn.named_parameters() if "weight_hh" in name]
         # on the host: a GPU takes longer for singular values of so small matrices than for a whole step

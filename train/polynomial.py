@@ -12,7 +12,7 @@ import torch
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
 OWN_DEGREE = 25
-ERROR = {torch.float32: 3e-8, torch.float64: 1e-14}  # of E, by what is left out
+ERROR = {torch.float32: 1e-7, torch.float64: 1e-14}  # of E, by what is left out
 NOISE = 1.5e-15  # of a coefficient, by rounding
 GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
 

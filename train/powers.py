@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from stavad.train import polynomial
-from stavad.train.kernels.powers import Own, Term, products, slope
+from stavad.train.kernels.powers import Own, Term, products
 
 
 def step(
@@ -41,9 +41,8 @@ def step(
         Unbounded: the polynomial would need too high a degree.
     """
     real = features.detach() if keep is None else features.detach().masked_fill(keep == 0, 0)
-    low, high, *numbers = torch.cat(
-        [torch.stack(real.aminmax()), vectors.detach().flatten()]
-    ).tolist()  # a GPU is waited for once
+    # here a GPU is waited for
+    low, high, *numbers = torch.cat([torch.stack(real.aminmax()), vectors.detach().flatten()]).tolist()
     reach = float(np.abs([low, high, torch.finfo(features.dtype).tiny]).max())
     if not np.isfinite(reach):
         raise polynomial.Unbounded
@@ -81,7 +80,7 @@ class _Step(torch.autograd.Function):
                 grad.contiguous(), features, keep, kernel, own, reach, loops, ctx.needs_input_grad[0], *kept
             )
         d_vectors = torch.from_numpy(polynomial.gradient(on_host, reach, d_kernel, d_own))
-        return d_features, None, d_vectors.to(grad.device), None, None, None, None, None, None
+        return d_features, None, d_vectors.to(grad.device, non_blocking=True), None, None, None, None, None, None
 
 
 def _attend(features, keep, kernel, own, reach, loops, in_place):
@@ -113,7 +112,7 @@ def _attend_backward(grad, features, keep, kernel, own, reach, loops, wanted, ou
     matrix, less, key = _tensors(features, matrix, less, _slope(key))
     both = Term(None, matrix, rows, columns, less)
     d_features, met = loops.backward(features, reach, out, grad, both, key, keep, wanted)
-    met = met.double().cpu().numpy()
+    met = _on_host(met)
     d_kernel = reach * met[:n, 1 : n + 1] + met[most : most + n, :n]
     d_own = -(reach * met[1 : len(own) + 1, -1] + met[most : most + len(own), -1])
     return d_features, d_kernel, d_own
@@ -136,8 +135,9 @@ def _attend_masked(features, keep, kernel, own, reach, loops, in_place):
 def _attend_masked_backward(
     grad, features, keep, kernel, own, reach, loops, wanted, out, normalizer, rows, columns, value_rows, value_columns
 ):
-    kernel, own = _tensors(features, kernel, own)
-    value, n = features / normalizer, len(kernel)
+    n, parts = len(kernel), (kernel, own, _slope(kernel), _slope(kernel.T), _slope(own))
+    kernel, own, of_kernel, transposed, of_own = _tensors(features, *parts)
+    value = features / normalizer
     most = max(n, len(own))
     given = loops.gather(features, reach, most, (grad, grad * value), keep)
     to_values = tuple(side[0, :n] for side in given)
@@ -151,24 +151,28 @@ def _attend_masked_backward(
         for g, v, s, z in zip(to_values, (value_rows, value_columns), (rows, columns), to_queries)
     )
     d_own = -(given[0][1, : len(own)].sum((1, 2)) + back[0][0, : len(own)].sum((1, 2)))
-    d_kernel, d_own = (found.double().cpu().numpy() for found in (d_kernel, d_own))
-    if not wanted:
-        return None, d_kernel, d_own
-    first = (Term(grad, slope(kernel), value_rows, value_columns), Term(value, slope(kernel.T), *to_values))
-    second = (Term(d_normalizer, slope(kernel.T), rows, columns), Term(None, slope(kernel), *to_queries))
-    d_features = loops.combine(features, reach, first, (Own(grad * value, -slope(own)),), keep)
-    d_features += loops.combine(features, reach, second, (Own(d_normalizer, -slope(own)),), keep)
-    d_features.div_(reach).add_(grad)
-    return d_features.add_(d_value), d_kernel, d_own
+    d_features = None
+    if wanted:
+        first = (Term(grad, of_kernel, value_rows, value_columns), Term(value, transposed, *to_values))
+        second = (Term(d_normalizer, transposed, rows, columns), Term(None, of_kernel, *to_queries))
+        d_features = loops.combine(features, reach, first, (Own(grad * value, -of_own),), keep)
+        d_features += loops.combine(features, reach, second, (Own(d_normalizer, -of_own),), keep)
+        d_features.div_(reach).add_(grad).add_(d_value)
+    return d_features, _on_host(d_kernel), _on_host(d_own)
 
 
 def _slope(coefficients: np.ndarray) -> np.ndarray:
-    """`kernels.powers.slope`, on the host."""
+    """Of a polynomial's derivative, from the coefficients (Q, ..) of x^0 .. x^(Q-1) of its own."""
     return (coefficients[1:].T * np.arange(1, len(coefficients))).T
 
 
 def _tensors(features: Tensor, *arrays: np.ndarray) -> list[Tensor]:
     """Like the features, and where they are: moved there together."""
-    flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays])).to(features.dtype).to(features.device)
+    flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays])).to(features.dtype)
+    flat = flat.to(features.device, non_blocking=True)
     parts = flat.split([array.size for array in arrays])
     return [part.view(array.shape) for part, array in zip(parts, arrays)]
+
+
+def _on_host(found: Tensor) -> np.ndarray:
+    return found.double().cpu().numpy()

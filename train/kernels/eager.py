@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from stavad.train.kernels.powers import Own, Term, products, slope
+from stavad.train.kernels.powers import Own, Term, products
 
 PART = 2**15  # positions worked on at a time on a CPU
 
@@ -54,8 +54,8 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
     up = grad / combine(features, reach, (below,), (), None)
     down = below._replace(
         multiplier=(features - out).mul_(up),
-        matrix=slope(below.matrix),
-        less=slope(below.less),
+        matrix=_slope(below.matrix),
+        less=_slope(below.less),
     )
     return combine(features, reach, (above._replace(multiplier=up), down, key), (), keep).div_(reach).add_(grad)
 
@@ -72,6 +72,12 @@ def in_two_readings(
 
 
 backward = functools.partial(in_two_readings, given, derive)
+
+
+def _slope(coefficients: Tensor) -> Tensor:
+    """Of a polynomial's derivative: of the coefficients (Q, ..), which belong to x^0 .. x^(Q-1), those of x^0 .. x^(Q-2)."""
+    order = torch.arange(1, len(coefficients), device=coefficients.device, dtype=coefficients.dtype)
+    return coefficients[1:] * order.view(-1, *[1] * (coefficients.dim() - 1))
 
 
 def _halves(both: Term, terms: int) -> tuple[Term, Term]:

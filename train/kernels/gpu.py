@@ -5,6 +5,7 @@ the normalisation by queries needs, is that of tensor operations.
 """
 
 import functools
+import math
 
 import torch
 import triton
@@ -25,35 +26,43 @@ WRITTEN = {"R": 32, "W": 32, "num_warps": 4}
 def unavailable(device: torch.device) -> str:
     """Why the kernels cannot be had on that GPU; empty if they can."""
     try:
-        gather(torch.ones(1, 1, 1, device=device), 1.0, 2, (None,), None)
+        gather(torch.ones(1, 1, 1, device=device), 1.0, 2, (None,), None)[0].tolist()
     except Exception as reason:  # of Triton, of the compiler that it calls, of the driver: of no common class
         said = str(reason).strip().splitlines()
         return f"Triton fails: {said[-1][:150] if said else type(reason).__name__}"
     return ""
 
 
+def _on_its_device(reading):
+    """Triton launches on the current GPU, whichever its tensors lie on."""
+
+    @functools.wraps(reading)
+    def run(features: Tensor, *arguments):
+        with torch.cuda.device_of(features):
+            return reading(features, *arguments)
+
+    return run
+
+
+@_on_its_device
 def gather(features: Tensor, reach: float, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
-    rows, columns = _room(features, len(values), count)
-    inverse = _inverse(features, reach)
-    for place, value in enumerate(values):
-        _gather[_grid(features, SUMMED)](
-            features, inverse, value, keep, rows, columns, *features.shape, count,
-            V=len(values), PLACE=place, ONES=value is None, MASKED=keep is not None, **SUMMED,
-        )  # fmt: skip
-    return _total(rows), _total(columns)
+    return _sums(features, _inverse(features, reach), count, values, keep)
 
 
+@_on_its_device
 def attend(
     features: Tensor, reach: float, matrix: Tensor, less: Tensor, keep: Tensor | None, out: Tensor
 ) -> tuple[Tensor, Tensor]:
-    rows, columns = (side[0] for side in gather(features, reach, matrix.shape[1], (None,), keep))
+    inverse = _inverse(features, reach)
+    rows, columns = (side[0] for side in _sums(features, inverse, matrix.shape[1], (None,), keep))
     _attend[_grid(features, WRITTEN)](
-        features, _inverse(features, reach), keep, *_coefficients(Term(None, matrix, rows, columns, less)), out, *features.shape,
+        features, inverse, keep, *_coefficients(Term(None, matrix, rows, columns, less)), out, *features.shape,
         len(matrix) // 2, MASKED=keep is not None, **WRITTEN,
     )  # fmt: skip
     return rows, columns
 
 
+@_on_its_device
 def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term, keep):
     terms = len(below.matrix)
     rows, columns = _room(features, 2, terms)
@@ -64,6 +73,7 @@ def given(features: Tensor, reach: float, out: Tensor, grad: Tensor, below: Term
     return _total(rows), _total(columns)
 
 
+@_on_its_device
 def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term, key: Term, keep) -> Tensor:
     d_features = torch.empty_like(features)
     _derive[_grid(features, WRITTEN)](
@@ -76,15 +86,28 @@ def derive(features: Tensor, reach: float, out: Tensor, grad: Tensor, both: Term
 backward = functools.partial(in_two_readings, given, derive)
 
 
-def _grid(features: Tensor, tile: dict[str, int]) -> tuple[int, int, int]:
-    bags, clips, width = features.shape
-    return triton.cdiv(width, tile["W"]), triton.cdiv(clips, tile["R"]), bags
+def _sums(features: Tensor, inverse: Tensor, count: int, values: tuple, keep: Tensor | None) -> tuple[Tensor, Tensor]:
+    rows, columns = _room(features, len(values), count)
+    for place, value in enumerate(values):
+        _gather[_grid(features, SUMMED)](
+            features, inverse, value, keep, rows, columns, *features.shape, count,
+            V=len(values), PLACE=place, ONES=value is None, MASKED=keep is not None, **SUMMED,
+        )  # fmt: skip
+    return _total(rows), _total(columns)
+
+
+def _tiles(features: Tensor, tile: dict[str, int]) -> tuple[int, int]:
+    """In a row of the map, and in a column."""
+    return triton.cdiv(features.shape[2], tile["W"]), triton.cdiv(features.shape[1], tile["R"])
+
+
+def _grid(features: Tensor, tile: dict[str, int]) -> tuple[int]:
+    return (math.prod(_tiles(features, tile)) * len(features),)  # of one dimension: of others a GPU has 65,535 at most
 
 
 def _room(features: Tensor, values: int, count: int) -> tuple[Tensor, Tensor]:
     """For each tile's sums of rows (tiles in a row, V, K, B, N) and of columns (tiles in a column, V, K, B, C)."""
-    across, down, bags = _grid(features, SUMMED)
-    _, clips, width = features.shape
+    (across, down), (bags, clips, width) = _tiles(features, SUMMED), features.shape
     return features.new_empty(across, values, count, bags, clips), features.new_empty(down, values, count, bags, width)
 
 
@@ -105,10 +128,18 @@ def _coefficients(term: Term) -> tuple[Tensor, Tensor]:
 
 
 @triton.jit
+def _place(N, C, R: tl.constexpr, W: tl.constexpr):
+    """This program's tile: its place in a row of tiles, in a column, and its bag."""
+    across, down = tl.cdiv(C, W), tl.cdiv(N, R)
+    program = tl.program_id(0)
+    return program % across, program // across % down, (program // (across * down)).to(tl.int64)
+
+
+@triton.jit
 def _tile(N, C, keep, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr):
     """Rows n and columns c of bag b, where they lie in the map, which there are, and which of these are kept."""
-    b = tl.program_id(2).to(tl.int64)
-    n, c = tl.program_id(1) * R + tl.arange(0, R), tl.program_id(0) * W + tl.arange(0, W)
+    across, down, b = _place(N, C, R, W)
+    n, c = down * R + tl.arange(0, R), across * W + tl.arange(0, W)
     inside = (n < N)[:, None] & (c < C)[None, :]
     kept = inside
     if MASKED:
@@ -132,16 +163,18 @@ def _polynomial(x, rows, columns, b, n, c, B, N, C, first, terms):
 
 
 @triton.jit
-def _add_powers(x, t, rows, columns, b, n, c, B, N, C, K, V: tl.constexpr, PLACE: tl.constexpr):
+def _add_powers(
+    x, t, rows, columns, b, n, c, B, N, C, K, V: tl.constexpr, PLACE: tl.constexpr, R: tl.constexpr, W: tl.constexpr
+):
     """The sums of t x^k, k < K, over this tile's rows and columns."""
-    row_tile, column_tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
+    across, down, _ = _place(N, C, R, W)
     for k in range(K):
-        tl.store(rows + (((row_tile * V + PLACE) * K + k) * B + b) * N + n, tl.sum(t, 1), mask=n < N)
-        tl.store(columns + (((column_tile * V + PLACE) * K + k) * B + b) * C + c, tl.sum(t, 0), mask=c < C)
+        tl.store(rows + (((across.to(tl.int64) * V + PLACE) * K + k) * B + b) * N + n, tl.sum(t, 1), mask=n < N)
+        tl.store(columns + (((down.to(tl.int64) * V + PLACE) * K + k) * B + b) * C + c, tl.sum(t, 0), mask=c < C)
         t = t * x
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["K"])
 def _gather(
     f, inverse, value, keep, rows, columns, B, N, C, K,
     V: tl.constexpr, PLACE: tl.constexpr, ONES: tl.constexpr, MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
@@ -152,10 +185,10 @@ def _gather(
         t = tl.where(kept, x * 0 + 1, 0)
     else:
         t = tl.load(value + at, mask=kept, other=0)
-    _add_powers(x, t, rows, columns, b, n, c, B, N, C, K, V, PLACE)
+    _add_powers(x, t, rows, columns, b, n, c, B, N, C, K, V, PLACE, R, W)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["Q"])
 def _attend(
     f, inverse, keep, of_rows, of_columns, out, B, N, C, Q,
     MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
@@ -168,7 +201,7 @@ def _attend(
     tl.store(out + at, tl.where(kept, value + above / tl.where(kept, below, 1), value), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["Q"])
 def _given(
     f, inverse, out, grad, keep, of_rows, of_columns, rows, columns, B, N, C, Q,
     MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
@@ -179,11 +212,11 @@ def _given(
     below = _polynomial(x, of_rows, of_columns, b, n, c, B, N, C, 0, Q)
     u = tl.load(grad + at, mask=kept, other=0) / tl.where(kept, below, 1)
     w = (value - tl.load(out + at, mask=kept, other=0)) * u
-    _add_powers(x, u, rows, columns, b, n, c, B, N, C, Q, 2, 0)
-    _add_powers(x, w, rows, columns, b, n, c, B, N, C, Q, 2, 1)
+    _add_powers(x, u, rows, columns, b, n, c, B, N, C, Q, 2, 0, R, W)
+    _add_powers(x, w, rows, columns, b, n, c, B, N, C, Q, 2, 1, R, W)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["Q"])
 def _derive(
     f, inverse, out, grad, keep, of_rows, of_columns, key_rows, key_columns, d_f, B, N, C, Q,
     MASKED: tl.constexpr, R: tl.constexpr, W: tl.constexpr,

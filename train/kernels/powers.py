@@ -31,12 +31,6 @@ class Own(NamedTuple):
     coefficients: Tensor  # (Q,)
 
 
-def slope(coefficients: Tensor) -> Tensor:
-    """Of a polynomial's derivative: of the coefficients (Q, ..), which belong to x^0 .. x^(Q-1), those of x^0 .. x^(Q-2)."""
-    order = torch.arange(1, len(coefficients), device=coefficients.device, dtype=coefficients.dtype)
-    return coefficients[1:] * order.view(-1, *[1] * (coefficients.dim() - 1))
-
-
 def products(one: Tensor, other: Tensor) -> Tensor:
     """(K, ..), (L, ..) -> (K, L): the sums of the products."""
     return one.flatten(1) @ other.flatten(1).T
@@ -81,7 +75,7 @@ def backward(
 
     Returns:
         The gradient of the features, (u n'(x) + w d'(x) + r'(x)) / reach + grad, or None. Then (2 Q, K + 1): the products of those sums with the power
-        sums of `both`, over all rows and columns, and last their sums over the whole map.
+        sums of `both`, over all rows and columns, and last their sums over the whole map; float64 in C, else of the map's dtype.
     """
     bags, clips, width = features.shape
     terms, count = len(key), both.matrix.shape[1]
