@@ -55,7 +55,7 @@ class Alive:
 
 
 class Ahead:
-    """A queue that holds at most so many events and `AHEAD_BYTES` of pictures, but always one event."""
+    """A queue that holds at most `events` events and `AHEAD_BYTES` of pictures, but always one event."""
 
     def __init__(self, events: int = AHEAD):
         self.events = events

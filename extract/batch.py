@@ -156,14 +156,15 @@ class Batch:
 
     def flush(self) -> None:
         """Work on what is there: videos that are decoded side by side may be shown in different shapes, each of which is a pass."""
-        alike: dict[torch.Size, list] = {}
-        for waiting in self.waiting:
-            alike.setdefault(waiting[0].shape, []).append(waiting)
-        for group in alike.values():
-            clips, numbers, owners = zip(*group)
-            features = self.network(torch.cat(clips)).cpu().numpy().reshape(len(clips), -1)
-            for owner, others, vectors in zip(owners, numbers, features):
-                owner.add(np.concatenate([others, vectors]))
+        alike: dict[torch.Size, list[int]] = {}
+        for place, (shown, _, _) in enumerate(self.waiting):
+            alike.setdefault(shown.shape, []).append(place)
+        found: dict[int, np.ndarray] = {}
+        for places in alike.values():
+            features = self.network(torch.cat([self.waiting[place][0] for place in places])).cpu().numpy()
+            found |= dict(zip(places, features.reshape(len(places), -1)))
+        for place, (_, numbers, owner) in enumerate(self.waiting):
+            owner.add(np.concatenate([numbers, found[place]]))
         self.waiting = []
 
     def close(self) -> None:

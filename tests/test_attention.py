@@ -360,9 +360,10 @@ from stavad.train.kernels import gpu
 
 masked = {"V": 1, "PLACE": 0, "ONES": True, "MASKED": True, "value": None}
 whole = {"V": 2, "PLACE": 1, "ONES": False, "MASKED": False, "keep": None}
+single = masked | {"B": 1, "N": 1, "C": 1, "MASKED": False, "keep": None}  # as Triton takes numbers that are 1
 tiles = {gpu._gather: gpu.SUMMED, gpu._given: gpu.SUMMED, gpu._attend: gpu.WRITTEN, gpu._derive: gpu.WRITTEN}
 for kernel, tile in tiles.items():
-    for kind, fixed in (("*fp32", masked), ("*fp64", whole)):
+    for kind, fixed in (("*fp32", masked), ("*fp32", single), ("*fp64", whole)):
         known = {name: value for name, value in (fixed | tile).items() if name in kernel.arg_names}
         kinds = {name: "constexpr" if name in known else "i32" if name in "BNCKQ" else kind for name in kernel.arg_names}
         places = {(kernel.arg_names.index(name),): value for name, value in known.items()}
@@ -447,3 +448,9 @@ def test_on_a_gpu_as_on_a_cpu(monkeypatch):
         torch.testing.assert_close(module.cuda()(features.cuda()).cpu(), expected, rtol=1e-5, atol=1e-6)
         assert taken == [way, way]
         monkeypatch.undo()
+    module, features = (
+        module_of(),
+        torch.rand(70_000, 1, 4) * 0.1,
+    )  # more tiles than a grid of three dimensions may have
+    expected = module(features)
+    torch.testing.assert_close(module.cuda()(features.cuda()).cpu(), expected, rtol=1e-5, atol=1e-6)

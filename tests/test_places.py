@@ -89,10 +89,10 @@ def test_videos_of_two_shapes_that_are_decoded_side_by_side():
     wide, tall = VideoFeatures(), VideoFeatures()
     for n in range(40):
         for owner, shape in ((wide, (16, 8, 10, 3)), (tall, (16, 10, 8, 3))):
-            batch.add(np.full(shape, n, np.uint8), np.zeros(0, np.float32), 16, owner)
+            batch.add(np.full(shape, n, np.uint8), np.full(1, -n, np.float32), 16, owner)
     batch.flush()
     assert passes == [16, 16, 16, 16, 8, 8]
-    assert all(owner.array(1)[:, 0].tolist() == [[n, n] for n in range(40)] for owner in (wide, tall))
+    assert all(owner.array(1)[:, 0].tolist() == [[-n, n, n] for n in range(40)] for owner in (wide, tall))
 
 
 def test_without_openmp_the_loops_are_compiled_all_the_same(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, compiled once for all degrees.
+"""The readings of `kernels.powers` as Triton kernels: a program for each tile of a map, compiled once for all degrees of a kind of sizes.
 
 A tile leaves the sums of its own rows and columns, which are added up afterwards, so that the same map always gives the same sums. `combine`, which only
 the normalisation by queries needs, is that of tensor operations.
