@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.before import centred, module
+from benchmarks.before import centred, module, symmetric
 from stavad.train.attention import SpatialTemporalAttention, unfused
 from stavad.train.loop import keep_freed_memory
 from stavad.train.model import AnomalyDetector
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def beside_before(folder: str, device) -> None:
-    """A training batch of centred features: each time the two versions take turns, and the floor with them."""
+    """A training batch, of features like UCF-Crime's and of symmetric ones: each time the two versions take turns, and the floor with them."""
     print(
         "\nbatches of 60 bags, ms: floor, commit 8fe596e, ours (times faster; times the floor; peak memory in inputs)"
     )
@@ -93,10 +93,10 @@ def beside_before(folder: str, device) -> None:
     before = module(folder, "train.attention").SpatialTemporalAttention().to(device)
     before.load_state_dict(ours.state_dict())
     fused = "in C" if device.type == "cpu" else "by Triton"
-    for form in (fused, "tensors alone"):
+    for form, make in ((fused, centred), (fused, symmetric), ("tensors alone", centred)):
         ours.fused = before.fused = form == fused
         for width in (1024, 4096):
-            features = centred(60, 32, width).to(device)
+            features = make(60, 32, width).to(device)
             weight = torch.ones_like(features)
             for backward in (False, True):
 
@@ -113,8 +113,8 @@ def beside_before(folder: str, device) -> None:
                     calls=1 if device.type == "cpu" else 5,
                 )
                 memory = peak(partial(run, ours), device) / features.nbytes
-                what = "forward and backward" if backward else "forward"
-                print(f"{form:>14}, 60 x 32 x {width:<5}{what:<22}{1e3 * floor:8.2f}{1e3 * old:9.1f}{1e3 * new:9.1f}  ({old / new:.1f}; {new / floor:.1f}; {memory:.1f})", flush=True)  # fmt: skip
+                what = f"{make.__name__}, 60 x 32 x {width:<5}{'forward and backward' if backward else 'forward'}"
+                print(f"{form:>14}, {what:<48}{1e3 * floor:8.2f}{1e3 * old:9.1f}{1e3 * new:9.1f}  ({old / new:.1f}; {new / floor:.1f}; {memory:.1f})", flush=True)  # fmt: skip
 
 
 def read_and_write(features) -> None:

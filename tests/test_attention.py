@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -63,18 +64,19 @@ def test_a_bounded_range_goes_by_powers_and_a_wide_one_by_angles(monkeypatch):
     taken = ways(monkeypatch)
     module_of()(torch.rand(1, 4, 50) * 0.2)
     assert taken == ["powers", "powers"]
-    module_of()(torch.rand(1, 4, 50) * 50)
+    module_of()((torch.rand(1, 4, 50) - 0.5) * 50)
     assert taken[2:] == ["angles", "angles"]
 
 
 @BOTH
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("in_c", [True, False])
-def test_centred_features_by_powers(monkeypatch, normalize, dtype, in_c):
-    """As UCF-Crime's: sparse and near 0, their numerators nearly cancel."""
+@pytest.mark.parametrize("middle", [0, 0.2])
+def test_centred_features_by_powers(monkeypatch, normalize, dtype, in_c, middle):
+    """As UCF-Crime's: sparse and near 0, their numerators nearly cancel. And the same all to one side."""
     taken = ways(monkeypatch)
     torch.manual_seed(1)
-    features = torch.randn(2, 9, 150, dtype=dtype).pow(3).clamp(-3, 3) * 0.03
+    features = torch.randn(2, 9, 150, dtype=dtype).pow(3).clamp(-3, 3) * 0.03 + middle
     module = module_of(normalize)
     module.fused = in_c
     exact = written_out(module, features.double()) - features.double()
@@ -83,17 +85,42 @@ def test_centred_features_by_powers(monkeypatch, normalize, dtype, in_c):
     assert taken == ["powers", "powers"]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("low", "high"), [(-0.3, 0.3), (-0.04, 0.21), (0.1, 0.3), (-0.54, 0.02), (0, 0)])
+def test_the_polynomial_is_what_it_stands_for(dtype, low, high):
+    vectors = module_of()._vectors().detach().numpy()
+    found = polynomial.fit(vectors, low, high, dtype, 64)
+    numbers = np.linspace(low, high, 50)
+    query, key = (numbers[:, None] * w + b for w, b in (vectors[:2], vectors[2:]))
+    query, key = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query, key))
+    exact, x = np.exp(query @ key.T), numbers / found.reach
+    values = np.polynomial.polynomial.polygrid2d(x, x, found.kernel)
+    assert np.abs(values - exact).max() <= 2 * polynomial.ERROR[dtype]
+    own = np.polynomial.polynomial.polyval(x, found.own)
+    assert np.abs(own - exact.diagonal()).max() <= 8 * polynomial.ERROR[dtype]
+    assert np.abs(found.kernel).sum() <= polynomial.GROWTH[dtype]
+
+
+def test_what_lies_to_one_side_needs_a_lower_degree():
+    vectors = module_of()._vectors().detach().numpy()
+
+    def degrees(low, high):
+        return np.add(polynomial.fit(vectors, low, high, torch.float32, 1024).kernel.shape, -1)
+
+    assert (degrees(0, 0.4) < degrees(-0.4, 0.4)).all()
+
+
 @BOTH
 @pytest.mark.parametrize("seed", [1, 4, 5, 9])
 def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
-    degrees, coefficients = [], polynomial.coefficients
+    degrees, fit = [], polynomial.fit
 
     def told(*arguments):
-        kernel, own = coefficients(*arguments)
-        degrees.append(len(kernel) - 1)
-        return kernel, own
+        found = fit(*arguments)
+        degrees.extend(length - 1 for length in found.kernel.shape)
+        return found
 
-    monkeypatch.setattr(polynomial, "coefficients", told)
+    monkeypatch.setattr(polynomial, "fit", told)
     features = (torch.rand(2, 9, 150, generator=torch.Generator().manual_seed(seed)) - 0.5) * 1.5
     module = module_of(normalize, seed=seed)
     assert error(module, features) <= 1e-6
@@ -111,13 +138,13 @@ def test_high_degrees_keep_the_digits_of_float32(monkeypatch, normalize, seed):
 @BOTH
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("in_c", [True, False])
-@pytest.mark.parametrize("width", [13, 64, 300])
-def test_gradients_by_powers(monkeypatch, normalize, masked, in_c, width):
+@pytest.mark.parametrize(("width", "middle"), [(13, 0), (64, 0), (300, 0), (70, 0.2)])
+def test_gradients_by_powers(monkeypatch, normalize, masked, in_c, width, middle):
     taken = ways(monkeypatch)
     module = module_of(normalize).double()
     module.fused = in_c
     torch.manual_seed(2)
-    features = (torch.randn(2, 5, width, dtype=torch.float64) * 0.05).requires_grad_()
+    features = (torch.randn(2, 5, width, dtype=torch.float64) * 0.05 + middle).requires_grad_()
     mask = torch.tensor([[True] * 3 + [False] * 2, [True] * 5]) if masked else None
     weight = torch.randn(2, 5, width, dtype=torch.float64)
     inputs = (features, *module.parameters())
@@ -160,7 +187,7 @@ def test_without_gradients_the_same_and_the_input_stays_as_it_was(normalize, mas
 
 def test_training_after_scoring():
     """What is kept between calls was not made for inference alone."""
-    polynomial._transforms.cache_clear()
+    polynomial._transform.cache_clear()
     features = torch.rand(1, 4, 16) * 0.1
     with torch.inference_mode():
         module_of()(features)
@@ -333,15 +360,20 @@ def test_fused_and_eager_agree(normalize, masked, shape):
 @BOTH
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("shape", "scale"), [((2, 40, 150), 0.03), ((1, 1, 1), 0.03), ((2, 9, 70), 0.15)])
-def test_kernels_for_a_gpu(monkeypatch, normalize, masked, dtype, shape, scale):
+@pytest.mark.parametrize(
+    ("shape", "scale", "middle"),
+    [((2, 40, 150), 0.03, 0), ((1, 1, 1), 0.03, 0), ((2, 9, 70), 0.15, 0), ((2, 9, 70), 0.03, 0.1)],
+)
+def test_kernels_for_a_gpu(monkeypatch, normalize, masked, dtype, shape, scale, middle):
     """By Triton's interpreter where there is none: the written-out form and its gradients."""
     gpu = pytest.importorskip("stavad.train.kernels.gpu")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module_of(normalize).to(device, dtype)
     monkeypatch.setattr(SpatialTemporalAttention, "_loops", lambda self, device: gpu)
     torch.manual_seed(3)
-    features = (torch.randn(shape, dtype=torch.float64).to(device, dtype).pow(3).clamp(-3, 3) * scale).requires_grad_()
+    features = (
+        torch.randn(shape, dtype=torch.float64).to(device, dtype).pow(3).clamp(-3, 3) * scale + middle
+    ).requires_grad_()
     mask = (
         (torch.arange(shape[1], device=device)[:, None].expand(shape[1::-1]) < max(1, shape[1] - 2)).mT
         if masked

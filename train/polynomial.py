@@ -1,10 +1,12 @@
-"""E(x, y) = exp(cos(q(s x), k(s y))) on [-1, 1]^2 as a polynomial, and the gradient of its coefficients.
+"""E(x, y) = exp(cos(q(s x), k(s y))) as a polynomial, and the gradient of its coefficients.
 
-A few hundred numbers: made in float64 on the host, whichever device the map lies on. E is interpolated on a Chebyshev grid, where the coefficients
-tell which degree is enough; e(x) = E(x, x), what a position gives itself, is a polynomial of its own.
+A few hundred numbers: made in float64 on the host, whichever device the map lies on. E is interpolated on a Chebyshev grid between the least and the
+greatest number of the map, where the coefficients tell which degrees are enough.
 """
 
 import functools
+import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ import torch
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
 OWN_DEGREE = 25
-ERROR = {torch.float32: 1e-7, torch.float64: 1e-14}  # of E, by what is left out
+ERROR = {torch.float32: 1e-7, torch.float64: 1e-14}  # of E, by what is left out of either variable's powers
 NOISE = 1.5e-15  # of a coefficient, by rounding
 GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
 
@@ -21,51 +23,75 @@ class Unbounded(Exception):
     """The range of the map is too wide for a polynomial of a useful degree."""
 
 
-def coefficients(vectors: np.ndarray, reach: float, dtype: torch.dtype, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """c (P + 1, P + 1) of x^a y^b, and the coefficients of e.
+class Polynomial(NamedTuple):
+    """E(x, y), and e(x) = E(x, x), what a position gives itself, which may be less exact and of a degree of its own."""
+
+    kernel: np.ndarray  # c (P + 1, R + 1) of x^a y^b
+    own: np.ndarray  # of x^a
+    low: float  # 0 or below, and 0 or above: between which numbers of the map it is exact
+    high: float
+
+    @property
+    def reach(self) -> float:
+        """s."""
+        return max(-self.low, self.high)
+
+
+def fit(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width: int) -> Polynomial:
+    """Between the numbers of the map, which mostly lie further to one side of 0, or, if coefficients became too large there, as far to both sides.
 
     Args:
         vectors: w_q, b_q, w_k, b_k (4, D), float64, such that no q and no k is zero.
-        reach: s, the largest |F|.
+        low, high: the least and the greatest of the map, or of a range that holds it.
         dtype: of the map, whose rounding says how exact E has to be.
         width: e may be off by sqrt(width) times more than E, being one of at least `width` terms of a sum.
 
     Raises:
-        Unbounded: the degree would be too high.
+        Unbounded: a degree would be too high.
     """
-    _, _, values = _grid(vectors, reach)
-    transform, powers = _transforms()
-    series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
-    sizes, own_sizes = (np.where(np.abs(found) < NOISE, 0, np.abs(found)) for found in (series, diagonal))
-    degree = _degree(np.bincount(_larger(), sizes.ravel()), ERROR[dtype])
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise Unbounded
+    found = _between(vectors, min(low, 0.0), max(high, torch.finfo(dtype).tiny), dtype, width)
+    if np.abs(found.kernel).sum() > GROWTH[dtype]:
+        found = _between(vectors, -found.reach, found.reach, dtype, width)
+    if np.abs(found.kernel).sum() > GROWTH[dtype]:
+        raise Unbounded
+    return found
+
+
+def _between(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width: int) -> Polynomial:
+    _, _, values = _grid(vectors, low, high)
+    series, diagonal = _transform() @ values @ _transform().T, _transform() @ values.diagonal()
+    sizes, own_sizes = (np.where(np.abs(c) < NOISE, 0, np.abs(c)) for c in (series, diagonal))
+    of_query, of_key = (_degree(sizes.sum(axis), ERROR[dtype]) for axis in (1, 0))
     own_degree = _degree(own_sizes, ERROR[dtype] * width**0.5)
-    if degree > DEGREE[dtype] or own_degree > OWN_DEGREE:
+    if max(of_query, of_key) > DEGREE[dtype] or own_degree > OWN_DEGREE:
         raise Unbounded
-    used, own = slice(degree + 1), slice(own_degree + 1)
-    kernel = powers[used, used] @ series[used, used] @ powers[used, used].T
-    if np.abs(kernel).sum() > GROWTH[dtype]:
-        raise Unbounded
-    return kernel, powers[own, own] @ diagonal[own]
+    x, y, own = of_query + 1, of_key + 1, own_degree + 1
+    powers = _powers(max(x, y, own), low, high)
+    kernel = powers[:x, :x] @ series[:x, :y] @ powers[:y, :y].T
+    return Polynomial(kernel, powers[:own, :own] @ diagonal[:own], low, high)
 
 
-def gradient(vectors: np.ndarray, reach: float, d_kernel: np.ndarray, d_own: np.ndarray) -> np.ndarray:
-    """Of the vectors (4, D), from those of what `coefficients` made of them."""
-    units, lengths, values = _grid(vectors, reach)
+def gradient(vectors: np.ndarray, found: Polynomial, d_kernel: np.ndarray, d_own: np.ndarray) -> np.ndarray:
+    """Of the vectors (4, D), from those of the polynomial that `fit` made of them."""
+    units, lengths, values = _grid(vectors, found.low, found.high)
     query, key = units
-    transform, powers = _transforms()
-    used, own = slice(len(d_kernel)), slice(len(d_own))
-    d_series = powers[used, used].T @ d_kernel @ powers[used, used]
-    d_diagonal = powers[own, own].T @ d_own
-    d_scores = values * (transform[used].T @ d_series @ transform[used] + np.diag(transform[own].T @ d_diagonal))
+    (x, y), own = d_kernel.shape, len(d_own)
+    powers, transform = _powers(max(x, y, own), found.low, found.high), _transform()
+    d_series = powers[:x, :x].T @ d_kernel @ powers[:y, :y]
+    d_diagonal = powers[:own, :own].T @ d_own
+    d_scores = values * (transform[:x].T @ d_series @ transform[:y] + np.diag(transform[:own].T @ d_diagonal))
     d_units = np.stack([d_scores @ key, d_scores.T @ query])
     d_raw = (d_units - units * (units * d_units).sum(-1, keepdims=True)) / lengths
-    return np.stack([reach * np.einsum("n,vnd->vd", _nodes(), d_raw), d_raw.sum(1)], 1).reshape(vectors.shape)
+    numbers = _numbers(found.low, found.high)
+    return np.stack([np.einsum("n,vnd->vd", numbers, d_raw), d_raw.sum(1)], 1).reshape(vectors.shape)
 
 
-def _grid(vectors: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _grid(vectors: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Queries and keys at the nodes: of length 1 (2, NODES, D), the lengths they had, and E between them."""
     with np.errstate(all="ignore"):  # weights that have diverged: no number comes of them, and the caller hears of it
-        raw = reach * _nodes()[:, None] * vectors[::2, None] + vectors[1::2, None]
+        raw = _numbers(low, high)[:, None] * vectors[::2, None] + vectors[1::2, None]
         lengths = np.linalg.norm(raw, axis=-1, keepdims=True)
         query, key = units = raw / lengths
         return units, lengths, np.exp(query @ key.T)
@@ -78,28 +104,39 @@ def _degree(sizes: np.ndarray, error: float) -> int:
     return max(1, int(enough[0]) - 1) if len(enough) else len(beyond)
 
 
-@functools.cache
-def _larger() -> np.ndarray:
-    """(NODES * NODES,): the larger of the two degrees that each coefficient belongs to."""
-    return np.maximum(*np.indices((NODES, NODES))).ravel()
+def _numbers(low: float, high: float) -> np.ndarray:
+    """Of the map, at the nodes."""
+    return (low + high) / 2 + (high - low) / 2 * np.cos(_angles())
 
 
 @functools.cache
-def _nodes() -> np.ndarray:
-    return np.cos(_angles())
-
-
 def _angles() -> np.ndarray:
     return np.pi * (np.arange(NODES) + 0.5) / NODES
 
 
 @functools.cache
-def _transforms() -> tuple[np.ndarray, np.ndarray]:
-    """(NODES, NODES) each: from values at the nodes to Chebyshev coefficients, and from these to coefficients of powers."""
+def _transform() -> np.ndarray:
+    """(NODES, NODES): from values at the nodes to Chebyshev coefficients."""
     transform = np.cos(np.outer(np.arange(NODES), _angles())) * 2 / NODES
     transform[0] /= 2
-    powers = np.zeros((NODES, NODES))
+    return transform
+
+
+def _powers(terms: int, low: float, high: float) -> np.ndarray:
+    """(terms, terms): from Chebyshev coefficients between `low` and `high`, of t = (F - middle) / half, to coefficients of powers of x = F / reach."""
+    monomials, binomials, rest = (table[:terms, :terms] for table in _tables())
+    reach, middle, half = max(-low, high), (low + high) / 2, (high - low) / 2
+    order = np.arange(terms)
+    # t^k = (reach / half x - middle / half)^k
+    return binomials * ((reach / half) ** order)[:, None] * ((-middle / half) ** order)[rest] @ monomials
+
+
+@functools.cache
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(NODES, NODES) each: from Chebyshev coefficients to those of powers; k over j; and k - j, where that is above 0."""
+    order, (monomials, binomials) = np.arange(NODES), np.zeros((2, NODES, NODES))
     for degree in range(NODES):
         of_degree = np.polynomial.chebyshev.cheb2poly(np.eye(NODES)[degree])
-        powers[: len(of_degree), degree] = of_degree
-    return transform, powers
+        monomials[: len(of_degree), degree] = of_degree
+        binomials[: degree + 1, degree] = [math.comb(degree, j) for j in range(degree + 1)]
+    return monomials, binomials, np.maximum(order - order[:, None], 0)
