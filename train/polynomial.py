@@ -61,13 +61,17 @@ def fit(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width:
 
 def _between(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width: int) -> Polynomial:
     _, _, values = _grid(vectors, low, high)
-    series, diagonal = _transform() @ values @ _transform().T, _transform() @ values.diagonal()
-    sizes, own_sizes = (np.where(np.abs(c) < NOISE, 0, np.abs(c)) for c in (series, diagonal))
-    of_query, of_key = (_degree(sizes.sum(axis), ERROR[dtype]) for axis in (1, 0))
-    own_degree = _degree(own_sizes, ERROR[dtype] * width**0.5)
-    if max(of_query, of_key) > DEGREE[dtype] or own_degree > OWN_DEGREE:
+    transform, error = _transform(), ERROR[dtype]
+    series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
+    sizes = np.abs(np.vstack([series, diagonal]))
+    sizes[sizes < NOISE] = 0
+    x, y, own = (
+        _terms(sizes[:-1].sum(1), error),
+        _terms(sizes[:-1].sum(0), error),
+        _terms(sizes[-1], error * width**0.5),
+    )
+    if max(x, y) > DEGREE[dtype] + 1 or own > OWN_DEGREE + 1:
         raise Unbounded
-    x, y, own = of_query + 1, of_key + 1, own_degree + 1
     powers = _powers(max(x, y, own), low, high)
     kernel = powers[:x, :x] @ series[:x, :y] @ powers[:y, :y].T
     return Polynomial(kernel, powers[:own, :own] @ diagonal[:own], low, high)
@@ -97,19 +101,21 @@ def _grid(vectors: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.
         return units, lengths, np.exp(query @ key.T)
 
 
-def _degree(sizes: np.ndarray, error: float) -> int:
-    """The lowest degree beyond which the coefficients of that size add up to less than `error`; as many as there are, if none is."""
-    beyond = np.cumsum(sizes[::-1])[::-1]
-    enough = np.flatnonzero(beyond < error)
-    return max(1, int(enough[0]) - 1) if len(enough) else len(beyond)
+def _terms(sizes: np.ndarray, error: float) -> int:
+    """How many coefficients of that size have to stay so that the others add up to less than `error`: all, if they are no numbers."""
+    return max(2, int(np.count_nonzero(~(sizes[::-1].cumsum() < error))))
 
 
 def _numbers(low: float, high: float) -> np.ndarray:
     """Of the map, at the nodes."""
-    return (low + high) / 2 + (high - low) / 2 * np.cos(_angles())
+    return (low + high) / 2 + (high - low) / 2 * _nodes()
 
 
 @functools.cache
+def _nodes() -> np.ndarray:
+    return np.cos(_angles())
+
+
 def _angles() -> np.ndarray:
     return np.pi * (np.arange(NODES) + 0.5) / NODES
 
