@@ -26,9 +26,16 @@ class Taken:
 
     def __call__(self, clip: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """16 frames (H, W, 3) -> those for the network (n, H, W, 3), and numbers (m,) that are features already."""
-        numbers = motion_statistics(clip) if self.motion else NOTHING
-        shown = clip if self.frames is None else [clip[t] for t in self.frames]
-        return (np.stack(shown) if len(shown) else np.zeros((0, *clip[0].shape), np.uint8)), numbers
+        shown = self.shown(clip)
+        return (np.stack(shown) if shown else np.zeros((0, *clip[0].shape), np.uint8)), self.numbers(clip)
+
+    def shown(self, clip: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The frames for the network."""
+        return [clip[t] for t in (range(len(clip)) if self.frames is None else self.frames)]
+
+    def numbers(self, clip: Sequence[np.ndarray]) -> np.ndarray:
+        """Features already."""
+        return motion_statistics(clip) if self.motion else NOTHING
 
 
 def to_clips(chunks: Iterable[np.ndarray], tail: str = "repeat") -> Iterator[tuple[list[np.ndarray], int]]:

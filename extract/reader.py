@@ -6,7 +6,8 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -178,12 +179,35 @@ class _Process:
         self.pipe.close()
 
 
-def _send(pipe: Connection, event: Clip) -> None:
-    """The pictures as they lie in memory, after what they are."""
-    frames = np.ascontiguousarray(event.frames)  # turned ones are not
-    pipe.send((event.index, frames.shape, event.numbers, event.own))
-    if frames.size:
-        pipe.send_bytes(frames.data.cast("B"))
+class _Teller:
+    """Tells the parent one thing after the other from a thread of its own, while the next clip is decoded. What goes wrong there is raised by the next call."""
+
+    def __init__(self, pipe: Connection):
+        self.pipe, self.thread = pipe, ThreadPoolExecutor(1)
+        self.last: Future | None = None
+
+    def __call__(self, event) -> None:
+        self._next(self.pipe.send, event)
+
+    def clip(self, index: int, clip: Sequence[np.ndarray], own: int, taken: Taken) -> None:
+        """What is taken of a clip: the pictures as they lie in memory, after what they are."""
+        self._next(self._clip, index, clip, own, taken)
+
+    def wait(self) -> None:
+        """Until all is told."""
+        last, self.last = self.last, None
+        if last:
+            last.result()
+
+    def _next(self, work: Callable, *arguments) -> None:
+        self.wait()
+        self.last = self.thread.submit(work, *arguments)
+
+    def _clip(self, index: int, clip: Sequence[np.ndarray], own: int, taken: Taken) -> None:
+        shown = taken.shown(clip)
+        self.pipe.send((index, (len(shown), *clip[0].shape), taken.numbers(clip), own))
+        for frame in shown:  # of all at once more copies would be made, here and there
+            self.pipe.send_bytes(np.ascontiguousarray(frame).data.cast("B"))  # turned ones are not
 
 
 def _receive(pipe: Connection):
@@ -192,43 +216,44 @@ def _receive(pipe: Connection):
         return event
     index, shape, numbers, own = event
     frames = np.empty(shape, np.uint8)
-    if frames.size:
-        pipe.recv_bytes_into(frames.data.cast("B"))
+    for frame in frames:
+        pipe.recv_bytes_into(frame.data.cast("B"))
     return Clip(index, frames, numbers, own)
 
 
 def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
+    tell = _Teller(pipe)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
-        pipe.send(Alive())
+        tell(Alive())
         while True:
-            _decode_or_say_why(pipe, *pipe.recv())
+            _decode_or_say_why(tell, *pipe.recv())
+            tell.wait()
 
 
-def _decode_or_say_why(pipe: Connection, index: int, path: Path, how: _How) -> None:
+def _decode_or_say_why(tell: _Teller, index: int, path: Path, how: _How) -> None:
     try:
-        or_with_pyav(how.decoder, lambda chosen: _decode(pipe, path, index, replace(how, decoder=chosen)))
+        or_with_pyav(how.decoder, lambda chosen: _decode(tell, path, index, replace(how, decoder=chosen)))
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Undecodable as error:
-        pipe.send(Failed(index, str(error)))
+        tell(Failed(index, str(error)))
     except OSError as error:
-        pipe.send(Failed(index, f"it cannot be read ({error.strerror or error})", lasting=False))
+        tell(Failed(index, f"it cannot be read ({error.strerror or error})", lasting=False))
     except MemoryError:
-        pipe.send(Failed(index, "there is not enough memory to decode it", lasting=False))
+        tell(Failed(index, "there is not enough memory to decode it", lasting=False))
     except Exception as error:  # such as a picture of absurd size
-        pipe.send(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
+        tell(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
 
 
-def _decode(connection: Connection, path: Path, index: int, how: _How) -> None:
-    alive = functools.partial(connection.send, Alive())
+def _decode(tell: _Teller, path: Path, index: int, how: _How) -> None:
+    alive = functools.partial(tell, Alive())
     stamp = stamp_of(path)
     source = open_video(path, how.decoder, alive, how.taken.luma)
-    connection.send(Begin(index, source.decoder, source.announced, source.fps, stamp))
+    tell(Begin(index, source.decoder, source.announced, source.fps, stamp))
     count = 0
     for clip, own in to_clips(source.frames, how.tail):
-        frames, numbers = how.taken(clip)
-        _send(connection, Clip(index, frames, numbers, own))
+        tell.clip(index, clip, own, how.taken)
         count += 1
     if not count:
         raise Undecodable("no frame of it can be decoded")
@@ -236,4 +261,4 @@ def _decode(connection: Connection, path: Path, index: int, how: _How) -> None:
     if stamp_of(path) != stamp:
         raise OSError(None, "it changed while it was read")
     about = {**source.about, "stream": source.stream}
-    connection.send(End(index, digest, source.lost, source.loss, source.clock, about))
+    tell(End(index, digest, source.lost, source.loss, source.clock, about))
