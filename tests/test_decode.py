@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stavad.extract import decode
-from stavad.extract.clips import to_clips
+from stavad.extract import decode, reader
+from stavad.extract.clips import Taken, to_clips
 from stavad.extract.decode import Undecodable, open_video
 from stavad.extract.reader import Begin, Clip, End, Failed, read_clips
 from tests.conftest import moving_square, write_video
@@ -236,6 +236,21 @@ def test_where_decord_stops_pyav_starts_over(tmp_path):
     assert events[last].decoder.startswith("av")
     assert isinstance(events[-1], End) and events[-1].lost > 0
     assert 60 <= sum(event.own for event in events[last:] if isinstance(event, Clip)) < 120
+
+
+class TooMuch(Taken):
+    def numbers(self, clip):
+        raise MemoryError
+
+
+def test_what_goes_wrong_as_a_clip_is_handed_over_is_told(tmp_path):
+    ours, theirs = multiprocessing.Pipe()
+    path = write_video(tmp_path / "v.mp4", 40)
+    reader._decode_or_say_why(reader._Teller(theirs), 7, path, reader._How("av", "repeat", TooMuch()))
+    told = [ours.recv()]
+    while not isinstance(told[-1], (Failed, End)):
+        told.append(ours.recv())
+    assert told[-1] == Failed(7, "there is not enough memory to decode it", lasting=False)
 
 
 @pytest.mark.slow
