@@ -2,7 +2,7 @@
 
     python -m benchmarks.extraction [--device cuda] [--video FILE] [--presets NAME ..] [--clips N] [--skip-memory]
 
-Speed, in clips of 16 frames a second, all in one run: decoding alone; the backbone alone on frames that are prepared, as it is written and
+Speed, in clips of 16 frames a second, all in one run: decoding alone; clips as they reach another process; the backbone alone on frames that are prepared, as it is written and
 as `extract` runs it (batch norm folded, channels last); and a whole extraction into a store, from the moment the decoder has opened the video.
 The limit is 1 / (1/decode + 1/backbone) on a CPU, where both share the cores, and the slower of the two on a GPU. Of ROUNDS in turn the fastest
 counts. bf16 is measured where the device has instructions for it. Weights are seeded, their values do not matter here. Without --video one of
@@ -32,6 +32,7 @@ from stavad.extract.clips import to_clips
 from stavad.extract.decode import open_video
 from stavad.extract.outcome import Progress
 from stavad.extract.presets import PRESETS
+from stavad.extract.reader import Begin, Clip, read_clips
 from stavad.extract.run import Extraction
 from stavad.extract.settings import ExtractSettings
 from stavad.pipeline.street import scene, write
@@ -61,7 +62,9 @@ def main() -> None:
         if not flags.video:
             write(video, scene(16 * flags.clips, "", (), np.random.default_rng(0)))
         decoder, decode = decode_speed(video)
-        print(f"{video.name}: {decode:.0f} clips/s, {16 * decode:.0f} frames/s, by {decoder}\n")
+        print(f"{video.name}: {decode:.0f} clips/s, {16 * decode:.0f} frames/s, by {decoder}")
+        read = read_speed(video, decoder)
+        print(f"handed over by the decoding process: {read:.0f} clips/s, {read / decode:.2f} of that\n")
         print(
             f"{'':28}{'as written':>12}{'backbone':>10}{'limit':>10}{'whole':>10}{'whole/limit':>13}{'UCF-Crime':>12}"
         )
@@ -87,6 +90,19 @@ def decode_speed(video: Path) -> tuple[str, float]:
         clips = sum(1 for _ in to_clips(source.frames))
         found.append(clips / (time.perf_counter() - begun))
     return source.decoder, max(found)
+
+
+def read_speed(video: Path, decoder: str) -> float:
+    """Clips per second that reach this process when it does nothing with them, once the video is opened."""
+    found = []
+    for _ in range(ROUNDS):
+        begun, clips = 0.0, 0
+        for event in read_clips([(0, video)], decoder.split()[0], 60.0):
+            if isinstance(event, Begin):
+                begun = time.perf_counter()
+            clips += isinstance(event, Clip)
+        found.append(clips / (time.perf_counter() - begun))
+    return max(found)
 
 
 def speeds(name: str, precision: str, video: Path, folder: Path, device) -> tuple[float, float, float]:
