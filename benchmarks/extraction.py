@@ -32,7 +32,7 @@ from stavad.extract.clips import to_clips
 from stavad.extract.decode import open_video
 from stavad.extract.outcome import Progress
 from stavad.extract.presets import PRESETS
-from stavad.extract.reader import Begin, Clip, read_clips
+from stavad.extract.reader import Begin, Clip, Failed, read_clips
 from stavad.extract.run import Extraction
 from stavad.extract.settings import ExtractSettings
 from stavad.pipeline.street import scene, write
@@ -98,6 +98,8 @@ def read_speed(video: Path, decoder: str) -> float:
     for _ in range(ROUNDS):
         begun, clips = 0.0, 0
         for event in read_clips([(0, video)], decoder.split()[0], 60.0):
+            if isinstance(event, Failed):
+                raise SystemExit(f"{video}: {event.reason}")
             if isinstance(event, Begin):
                 begun = time.perf_counter()
             clips += isinstance(event, Clip)

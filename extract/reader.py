@@ -25,6 +25,7 @@ GUARD = (
     'put what starts an extraction under `if __name__ == "__main__":`, as decoding processes import the script again'
 )
 EVERYTHING = Taken()
+PARENT_GONE = (BrokenPipeError, ConnectionResetError)
 STOP_EVERY = 0.2  # seconds between two looks whether the run has ended
 
 
@@ -193,6 +194,16 @@ class _Teller:
         """What is taken of a clip: the pictures as they lie in memory, after what they are."""
         self._next(self._clip, index, clip, own, taken)
 
+    def failed(self, event: Failed) -> None:
+        """Whatever else went wrong with the same video."""
+        try:
+            self.wait()
+        except PARENT_GONE:
+            raise
+        except Exception:
+            pass
+        self(event)
+
     def wait(self) -> None:
         """Until all is told."""
         last, self.last = self.last, None
@@ -204,10 +215,12 @@ class _Teller:
         self.last = self.thread.submit(work, *arguments)
 
     def _clip(self, index: int, clip: Sequence[np.ndarray], own: int, taken: Taken) -> None:
-        shown = taken.shown(clip)
-        self.pipe.send((index, (len(shown), *clip[0].shape), taken.numbers(clip), own))
+        shown = [np.ascontiguousarray(frame) for frame in taken.shown(clip)]  # turned ones are not
+        numbers = taken.numbers(clip)
+        # from here on the parent waits for all of it
+        self.pipe.send((index, (len(shown), *clip[0].shape), numbers, own))
         for frame in shown:  # of all at once more copies would be made, here and there
-            self.pipe.send_bytes(np.ascontiguousarray(frame).data.cast("B"))  # turned ones are not
+            self.pipe.send_bytes(frame.data.cast("B"))
 
 
 def _receive(pipe: Connection):
@@ -224,26 +237,26 @@ def _receive(pipe: Connection):
 def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     tell = _Teller(pipe)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+    with contextlib.suppress(EOFError, *PARENT_GONE):
         tell(Alive())
         while True:
             _decode_or_say_why(tell, *pipe.recv())
-            tell.wait()
 
 
 def _decode_or_say_why(tell: _Teller, index: int, path: Path, how: _How) -> None:
     try:
         or_with_pyav(how.decoder, lambda chosen: _decode(tell, path, index, replace(how, decoder=chosen)))
-    except (BrokenPipeError, ConnectionResetError):
+        tell.wait()
+    except PARENT_GONE:
         raise
     except Undecodable as error:
-        tell(Failed(index, str(error)))
+        tell.failed(Failed(index, str(error)))
     except OSError as error:
-        tell(Failed(index, f"it cannot be read ({error.strerror or error})", lasting=False))
+        tell.failed(Failed(index, f"it cannot be read ({error.strerror or error})", lasting=False))
     except MemoryError:
-        tell(Failed(index, "there is not enough memory to decode it", lasting=False))
+        tell.failed(Failed(index, "there is not enough memory to decode it", lasting=False))
     except Exception as error:  # such as a picture of absurd size
-        tell(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
+        tell.failed(Failed(index, f"it cannot be decoded ({type(error).__name__}: {error})"))
 
 
 def _decode(tell: _Teller, path: Path, index: int, how: _How) -> None:

@@ -98,7 +98,47 @@ def test_the_polynomial_is_what_it_stands_for(dtype, low, high):
     assert np.abs(values - exact).max() <= 2 * polynomial.ERROR[dtype]
     own = np.polynomial.polynomial.polyval(x, found.own)
     assert np.abs(own - exact.diagonal()).max() <= 8 * polynomial.ERROR[dtype]
-    assert np.abs(found.kernel).sum() <= polynomial.GROWTH[dtype]
+
+
+@BOTH
+@pytest.mark.parametrize("biases", ["both zero", "that of the query zero", "drawn"])
+def test_a_turn_between_two_nodes_is_seen(normalize, biases):
+    """Queries and keys without a bias point one way for all numbers above 0, and nowhere at 0; and so they do with one, where a number is huge."""
+    module = module_of(normalize)
+    with torch.no_grad():
+        for layer in (module.query, module.key)[: {"both zero": 2, "that of the query zero": 1, "drawn": 0}[biases]]:
+            layer.bias.zero_()
+    features = torch.rand(2, 9, 40) - 0.5
+    features = (
+        features.clamp(min=0) if biases != "drawn" else features.index_put((torch.tensor(1),), torch.tensor(1e10))
+    )
+    assert error(module, features) <= 1e-6
+
+
+def test_coefficients_that_grow_too_large_are_not_taken():
+    module = module_of(seed=28)
+    assert error(module, torch.rand(1, 9, 150) * 1.2) <= 1e-6
+
+
+def test_each_variable_has_a_degree_of_its_own():
+    vectors = module_of()._vectors().detach().numpy()
+    vectors[2] *= 0.05  # keys that hardly turn
+    queries, keys = polynomial.fit(vectors, -0.1, 0.3, torch.float32, 1024).kernel.shape
+    assert queries > keys
+
+
+@BOTH
+def test_gradients_in_float32_of_what_lies_to_one_side(monkeypatch, normalize):
+    taken = ways(monkeypatch)
+    module, gradients = module_of(normalize), []
+    features, weight = torch.rand(2, 9, 150) * 0.7, torch.randn(2, 9, 150)
+    for given, attend in ((features, module), (features.double(), functools.partial(written_out, module.double()))):
+        module.to(given.dtype)
+        given.requires_grad_()
+        gradients.append(torch.autograd.grad((attend(given) * weight).sum(), (given, *module.parameters())))
+    assert taken == ["powers", "powers"]
+    for (one, other), bound in zip(zip(*gradients), (2e-6, 1e-3, 1e-3, 1e-3, 1e-3)):  # parameters' nearly cancel
+        assert (one.double() - other).norm() <= bound * other.norm()
 
 
 def test_what_lies_to_one_side_needs_a_lower_degree():

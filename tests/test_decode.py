@@ -1,5 +1,6 @@
 """Decoders against what was encoded, and against each other."""
 
+import concurrent.futures
 import csv
 import multiprocessing
 import struct
@@ -239,18 +240,50 @@ def test_where_decord_stops_pyav_starts_over(tmp_path):
 
 
 class TooMuch(Taken):
+    """Of the first clip."""
+
     def numbers(self, clip):
         raise MemoryError
 
 
-def test_what_goes_wrong_as_a_clip_is_handed_over_is_told(tmp_path):
+class Unsent(reader._Teller):
+    """All but the end."""
+
+    def __call__(self, event):
+        self._next(self.fail if isinstance(event, End) else self.pipe.send, event)
+
+    def fail(self, event):
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    ("taken", "teller", "decoder_fails", "reason"),
+    [
+        (TooMuch(), reader._Teller, False, "there is not enough memory to decode it"),
+        (TooMuch(), reader._Teller, True, "there is not enough memory to decode it"),
+        (Taken(()), Unsent, False, "it cannot be decoded (ValueError: no)"),
+    ],
+)
+def test_what_goes_wrong_as_something_is_handed_over_is_told(
+    tmp_path, monkeypatch, taken, teller, decoder_fails, reason
+):
     ours, theirs = multiprocessing.Pipe()
-    path = write_video(tmp_path / "v.mp4", 40)
-    reader._decode_or_say_why(reader._Teller(theirs), 7, path, reader._How("av", "repeat", TooMuch()))
-    told = [ours.recv()]
-    while not isinstance(told[-1], (Failed, End)):
+    path, tell = write_video(tmp_path / "v.mp4", 40), teller(theirs)
+    if decoder_fails:
+
+        def stops_after_a_clip(frames, tail):
+            yield next(to_clips(frames, tail))
+            concurrent.futures.wait([tell.last])
+            raise MemoryError
+
+        monkeypatch.setattr(reader, "to_clips", stops_after_a_clip)
+    reader._decode_or_say_why(tell, 7, path, reader._How("av", "repeat", taken))
+    concurrent.futures.wait([tell.last])
+    told = []
+    while ours.poll():
         told.append(ours.recv())
-    assert told[-1] == Failed(7, "there is not enough memory to decode it", lasting=False)
+    assert isinstance(told[0], Begin)
+    assert (told[-1].index, told[-1].reason) == (7, reason)
 
 
 @pytest.mark.slow

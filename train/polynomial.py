@@ -1,7 +1,8 @@
 """E(x, y) = exp(cos(q(s x), k(s y))) as a polynomial, and the gradient of its coefficients.
 
 A few hundred numbers: made in float64 on the host, whichever device the map lies on. E is interpolated on a Chebyshev grid between the least and the
-greatest number of the map, where the coefficients tell which degrees are enough.
+greatest number of the map, where the coefficients tell which degrees are enough. Both are among the nodes: queries and keys turn one way only as F grows, so a turn that is
+too fast for the nodes still shows.
 """
 
 import functools
@@ -14,7 +15,10 @@ import torch
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
 OWN_DEGREE = 25
-ERROR = {torch.float32: 1e-7, torch.float64: 1e-14}  # of E, by what is left out of either variable's powers
+ERROR = {
+    torch.float32: 1e-7,
+    torch.float64: 1e-14,
+}  # of E, by what is left out of the powers of one variable, and of the other
 NOISE = 1.5e-15  # of a coefficient, by rounding
 GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
 
@@ -28,8 +32,8 @@ class Polynomial(NamedTuple):
 
     kernel: np.ndarray  # c (P + 1, R + 1) of x^a y^b
     own: np.ndarray  # of x^a
-    low: float  # 0 or below, and 0 or above: between which numbers of the map it is exact
-    high: float
+    low: float  # 0 at the most,
+    high: float  # 0 at the least: between these numbers of the map it is exact
 
     @property
     def reach(self) -> float:
@@ -38,7 +42,7 @@ class Polynomial(NamedTuple):
 
 
 def fit(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width: int) -> Polynomial:
-    """Between the numbers of the map, which mostly lie further to one side of 0, or, if coefficients became too large there, as far to both sides.
+    """Between the numbers of the map and 0, as they mostly lie further to one side of it, or, if coefficients became too large there, as far to both sides.
 
     Args:
         vectors: w_q, b_q, w_k, b_k (4, D), float64, such that no q and no k is zero.
@@ -49,8 +53,6 @@ def fit(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width:
     Raises:
         Unbounded: a degree would be too high.
     """
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise Unbounded
     found = _between(vectors, min(low, 0.0), max(high, torch.finfo(dtype).tiny), dtype, width)
     if np.abs(found.kernel).sum() > GROWTH[dtype]:
         found = _between(vectors, -found.reach, found.reach, dtype, width)
@@ -65,15 +67,12 @@ def _between(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, w
     series, diagonal = transform @ values @ transform.T, transform @ values.diagonal()
     sizes = np.abs(np.vstack([series, diagonal]))
     sizes[sizes < NOISE] = 0
-    x, y, own = (
-        _terms(sizes[:-1].sum(1), error),
-        _terms(sizes[:-1].sum(0), error),
-        _terms(sizes[-1], error * width**0.5),
-    )
-    if max(x, y) > DEGREE[dtype] + 1 or own > OWN_DEGREE + 1:
+    queries, keys = (_terms(sizes[:-1].sum(axis), error) for axis in (1, 0))
+    own = _terms(sizes[-1], error * width**0.5)
+    if max(queries, keys) > DEGREE[dtype] + 1 or own > OWN_DEGREE + 1:
         raise Unbounded
-    powers = _powers(max(x, y, own), low, high)
-    kernel = powers[:x, :x] @ series[:x, :y] @ powers[:y, :y].T
+    powers = _powers(max(queries, keys, own), low, high)
+    kernel = powers[:queries, :queries] @ series[:queries, :keys] @ powers[:keys, :keys].T
     return Polynomial(kernel, powers[:own, :own] @ diagonal[:own], low, high)
 
 
@@ -81,11 +80,11 @@ def gradient(vectors: np.ndarray, found: Polynomial, d_kernel: np.ndarray, d_own
     """Of the vectors (4, D), from those of the polynomial that `fit` made of them."""
     units, lengths, values = _grid(vectors, found.low, found.high)
     query, key = units
-    (x, y), own = d_kernel.shape, len(d_own)
-    powers, transform = _powers(max(x, y, own), found.low, found.high), _transform()
-    d_series = powers[:x, :x].T @ d_kernel @ powers[:y, :y]
+    (queries, keys), own = d_kernel.shape, len(d_own)
+    powers, transform = _powers(max(queries, keys, own), found.low, found.high), _transform()
+    d_series = powers[:queries, :queries].T @ d_kernel @ powers[:keys, :keys]
     d_diagonal = powers[:own, :own].T @ d_own
-    d_scores = values * (transform[:x].T @ d_series @ transform[:y] + np.diag(transform[:own].T @ d_diagonal))
+    d_scores = values * (transform[:queries].T @ d_series @ transform[:keys] + np.diag(transform[:own].T @ d_diagonal))
     d_units = np.stack([d_scores @ key, d_scores.T @ query])
     d_raw = (d_units - units * (units * d_units).sum(-1, keepdims=True)) / lengths
     numbers = _numbers(found.low, found.high)
@@ -117,14 +116,15 @@ def _nodes() -> np.ndarray:
 
 
 def _angles() -> np.ndarray:
-    return np.pi * (np.arange(NODES) + 0.5) / NODES
+    return np.pi * np.arange(NODES) / (NODES - 1)
 
 
 @functools.cache
 def _transform() -> np.ndarray:
     """(NODES, NODES): from values at the nodes to Chebyshev coefficients."""
-    transform = np.cos(np.outer(np.arange(NODES), _angles())) * 2 / NODES
-    transform[0] /= 2
+    transform = np.cos(np.outer(np.arange(NODES), _angles())) * 2 / (NODES - 1)
+    transform[[0, -1]] /= 2
+    transform[:, [0, -1]] /= 2
     return transform
 
 
