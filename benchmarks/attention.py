@@ -14,6 +14,8 @@ import argparse
 import platform
 import re
 import time
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.before import centred, module, symmetric
+from stavad.train import polynomial
 from stavad.train.attention import SpatialTemporalAttention, unfused
 from stavad.train.loop import keep_freed_memory
 from stavad.train.model import AnomalyDetector
@@ -78,6 +81,7 @@ def main() -> None:
                 f"{shape[0]:>5} x {shape[1]:<4}{cells[0]:>16}" + "".join(f"{cell:>26}" for cell in cells[1:]),
                 flush=True,
             )
+    print_degrees()
     if given.before:
         beside_before(given.before, device)
 
@@ -115,6 +119,24 @@ def beside_before(folder: str, device) -> None:
                 memory = peak(partial(run, ours), device) / features.nbytes
                 what = f"{make.__name__}, 60 x 32 x {width:<5}{'forward and backward' if backward else 'forward'}"
                 print(f"{form:>14}, {what:<48}{1e3 * floor:8.2f}{1e3 * old:9.1f}{1e3 * new:9.1f}  ({old / new:.1f}; {new / floor:.1f}; {memory:.1f})", flush=True)  # fmt: skip
+
+
+def print_degrees() -> None:
+    """The larger degree of the two, for the first weights of 200 seeds and the first pass."""
+    print("\ndegrees of the polynomials (of how many seeds): for these features, and as far to both sides of 0")
+    for make in (centred, symmetric):
+        features = make(60, 32, 1024)
+        low, high = features.min().item(), features.max().item()
+        reach = max(-low, high)
+        cells = [Counter(degrees(*ends)) for ends in ((low, high), (-reach, reach))]
+        print(f"{make.__name__:>14} {low:.2f} to {high:.2f}: " + "; ".join(str(sorted(cell.items())) for cell in cells))
+
+
+def degrees(low: float, high: float) -> Iterator[int]:
+    for seed in range(200):
+        torch.manual_seed(seed)
+        vectors = SpatialTemporalAttention()._vectors().detach().numpy()
+        yield max(polynomial.fit(vectors, low, high, torch.float32, 1024).kernel.shape) - 1
 
 
 def read_and_write(features) -> None:
