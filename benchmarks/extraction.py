@@ -2,8 +2,9 @@
 
     python -m benchmarks.extraction [--device cuda] [--video FILE] [--presets NAME ..] [--clips N] [--skip-memory]
 
-Speed, in clips of 16 frames a second, all in one run: decoding alone; clips as they reach another process; the backbone alone on frames that are prepared, as it is written and
-as `extract` runs it (batch norm folded, channels last); and a whole extraction into a store, from the moment the decoder has opened the video.
+Speed, in clips of 16 frames a second, all in one run: decoding alone; clips as they reach another process; the backbone alone on frames that are
+prepared, as it is written and as `extract` runs it (batch norm folded, channels last); and a whole extraction into a store, from the moment the
+decoder has opened the video.
 The limit is 1 / (1/decode + 1/backbone) on a CPU, where both share the cores, and the slower of the two on a GPU. Of ROUNDS in turn the fastest
 counts. bf16 is measured where the device has instructions for it. Weights are seeded, their values do not matter here. Without --video one of
 320 x 240 (UCF-Crime's size) is rendered.

@@ -15,10 +15,7 @@ import torch
 NODES = 27  # of the Chebyshev grid on which E is looked at
 DEGREE = {torch.float32: 24, torch.float64: 22}  # the highest that leaves enough coefficients to tell what is left out
 OWN_DEGREE = 25
-ERROR = {
-    torch.float32: 1e-7,
-    torch.float64: 1e-14,
-}  # of E, by what is left out of the powers of one variable, and of the other
+ERROR = {torch.float32: 1e-7, torch.float64: 1e-14}  # of E, by the powers left out of each of its variables
 NOISE = 1.5e-15  # of a coefficient, by rounding
 GROWTH = {torch.float32: 30.0, torch.float64: 1e3}  # of the sum of the |c_ab|, by which rounding grows
 
@@ -51,14 +48,15 @@ def fit(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width:
         width: e may be off by sqrt(width) times more than E, being one of at least `width` terms of a sum.
 
     Raises:
-        Unbounded: a degree would be too high.
+        Unbounded: a degree would be too high, or coefficients too large.
     """
-    found = _between(vectors, min(low, 0.0), max(high, torch.finfo(dtype).tiny), dtype, width)
-    if np.abs(found.kernel).sum() > GROWTH[dtype]:
-        found = _between(vectors, -found.reach, found.reach, dtype, width)
-    if np.abs(found.kernel).sum() > GROWTH[dtype]:
-        raise Unbounded
-    return found
+    low, high = min(low, 0.0), max(high, torch.finfo(dtype).tiny)
+    reach = max(-low, high)
+    for ends in ((low, high), (-reach, reach)):
+        found = _between(vectors, *ends, dtype, width)
+        if np.abs(found.kernel).sum() <= GROWTH[dtype]:
+            return found
+    raise Unbounded
 
 
 def _between(vectors: np.ndarray, low: float, high: float, dtype: torch.dtype, width: int) -> Polynomial:

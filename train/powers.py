@@ -19,7 +19,6 @@ from torch.autograd.function import once_differentiable
 
 from stavad.train import polynomial
 from stavad.train.kernels.powers import Own, Term, products
-from stavad.train.polynomial import Polynomial
 
 
 def step(
@@ -89,7 +88,7 @@ def _attend(features, keep, found, loops, in_place):
     return out, loops.attend(features, found.reach, matrix, both, keep, out)
 
 
-def _fraction(found: Polynomial, terms: int):
+def _fraction(found: polynomial.Polynomial, terms: int):
     """Of the numerator, and of the denominator: what the power sums x^0 .. x^(R+1) make of a query (Q, R + 2), and what the position
     itself has in it (Q,), which row and column both hold; Q is `terms`.
     """
